@@ -1,0 +1,30 @@
+import type { Attributes } from '@opentelemetry/api'
+
+export type Runtime = 'docker' | 'podman' | 'containerd' | 'cri-o' | 'lxc' | 'nspawn' | 'systemd' | 'host'
+
+/** Who owns a socket, as the user knows it. Immutable; unknown parts are absent, never guessed. */
+export interface Container {
+  /** Unique on this host while it lives: the path of the cgroup that is the container's (or service's) own; 'host' for the rest. */
+  readonly key: string
+  readonly runtime: Runtime
+  /** Container id as the runtime gives it. */
+  readonly id?: string
+  /** For people: `docker 0123456789ab`, `nginx.service`, `host`. */
+  readonly displayName: string
+  /** The resource's attributes (METRICS: service.name and service.instance.id always there), frozen. */
+  readonly attributes: Attributes
+}
+
+/** cgroup id -> container. Lookups are synchronous and never wait for anything. */
+export interface Containers {
+  /** Attributes of the host itself are read once here; walks the cgroup2 hierarchy. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** The container that owns this cgroup, nested cgroups included; `host` when it belongs to none or isn't known. */
+  byCgroup(id: bigint): Container
+  /** From the kernel's events; the path is from the root of the cgroup2 hierarchy. */
+  cgroupCreated(id: bigint, path: string): void
+  cgroupRemoved(id: bigint): void
+  /** Called once when a container's own cgroup is gone. */
+  onEnd(listener: (container: Container) => void): void
+}
