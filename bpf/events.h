@@ -11,6 +11,8 @@
 #ifndef NETVITALS_EVENTS_H
 #define NETVITALS_EVENTS_H
 
+#include <linux/types.h>
+
 enum nv_kind {
     NV_NONE = 0,
     NV_OPEN = 1,         /* struct nv_conn: a handshake completed */
@@ -70,7 +72,6 @@ struct nv_cgroup {
     __u32 kind;
     __u32 path_len; /* bytes of path without the NUL; NV_PATH_MAX - 1: it may be cut */
     __u64 id;
-    __u64 parent_id;
     char path[NV_PATH_MAX]; /* from the root of the cgroup2 hierarchy; not set for rmdir */
 };
 
@@ -82,7 +83,6 @@ enum nv_counter {
     NV_COUNT_DEFERRED_FULL = 18,     /* an end lost for good: no room to keep it either */
     NV_COUNT_SYNACKS_FULL = 19,      /* SYN-ACK retransmits not counted: no room */
     NV_COUNT_UNTRACKED_RETRANS = 20, /* retransmits of sockets that are not tracked */
-    NV_COUNT_RECORDS = 21,           /* records that entered the ring */
     NV_COUNTERS = 24,
 };
 
@@ -92,6 +92,6 @@ enum nv_counter {
 #define NV_ASSERT _Static_assert
 #endif
 NV_ASSERT(sizeof(struct nv_conn) == 112, "nv_conn has no padding");
-NV_ASSERT(sizeof(struct nv_cgroup) == 24 + NV_PATH_MAX, "nv_cgroup has no padding");
+NV_ASSERT(sizeof(struct nv_cgroup) == 16 + NV_PATH_MAX, "nv_cgroup has no padding");
 
 #endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A TCP socket's life: SYN_SENT or a listener's child, ESTABLISHED, CLOSE. Of its six to ten
+ * state changes two are reported. Runs in softirq as often as not: current is not the owner,
+ * so the socket is asked for everything.
+ */
+#include "state.h"
+
+static __always_inline void init(struct conn *c, const struct sock *sk, u8 direction)
+{
+    c->r.id = next_id();
+    c->r.netns = sk->__sk_common.skc_net.net->ns.inum;
+    c->r.cgroup_id = cgroup_id(sk);
+    c->r.direction = direction;
+    set_tuple(&c->r, &sk->__sk_common, direction == NV_LISTENER);
+}
+
+static __always_inline void on_syn_sent(u64 key, const struct sock *sk, const struct tcp_sock *tp)
+{
+    struct conn c = {};
+    init(&c, sk, NV_OUTBOUND);
+    c.syn_ns = bpf_ktime_get_ns();
+    c.r.state = TCP_SYN_SENT;
+    c.retrans_base = tp->total_retrans;
+    c.segs_out_base = tp->segs_out;
+    untracked(bpf_map_update_elem(&conns, &key, &c, BPF_ANY));
+}
+
+/* What the socket has counted so far belongs to the handshake, or to the listener it was cloned from. */
+static __always_inline void establish(struct conn *c, const struct tcp_sock *tp, u8 state)
+{
+    c->r.state = state;
+    c->r.flags |= NV_ESTABLISHED;
+    c->retrans_base = tp->total_retrans;
+    if (emit(NV_OPEN, &c->r))
+        c->r.flags |= NV_OPEN_REPORTED;
+}
+
+static __always_inline void on_accepted(u64 key, const struct sock *sk, const struct tcp_sock *tp, u8 state)
+{
+    struct conn c = {};
+    init(&c, sk, NV_INBOUND);
+    establish(&c, tp, state);
+    untracked(bpf_map_update_elem(&conns, &key, &c, BPF_ANY));
+}
+
+static __always_inline void on_connected(struct conn *c, const struct sock *sk, const struct tcp_sock *tp, u8 state)
+{
+    c->r.connect_ns = c->syn_ns ? bpf_ktime_get_ns() - c->syn_ns : 0;
+    c->r.retrans_handshake = tp->total_retrans - c->retrans_base;
+    c->sent_base = 1; /* bytes_acked counts a client's SYN, not a server's */
+    c->r.srtt_us = tp->srtt_us >> 3;
+    set_tuple(&c->r, &sk->__sk_common, false); /* the local port is chosen after SYN_SENT */
+    establish(c, tp, state);
+}
+
+static __always_inline void on_listen(u64 key, const struct sock *sk)
+{
+    struct conn c = {};
+    init(&c, sk, NV_LISTENER);
+    c.r.state = TCP_LISTEN;
+    if (emit(NV_LISTEN, &c.r))
+        c.r.flags |= NV_OPEN_REPORTED;
+    untracked(bpf_map_update_elem(&conns, &key, &c, BPF_ANY));
+}
+
+/* An end that finds the ring full is kept for the next walk: it carries the connection's last totals. */
+static __always_inline void report_end(u32 kind, struct nv_conn *r)
+{
+    if (emit(kind, r))
+        return;
+    r->kind = kind;
+    u64 id = r->id;
+    if (bpf_map_update_elem(&deferred, &id, r, BPF_ANY))
+        count(NV_COUNT_DEFERRED_FULL, 1);
+    else
+        count(NV_COUNT_DEFERRED, 1);
+}
+
+static __always_inline void on_close(u64 key, struct conn *c, const struct sock *sk, const struct tcp_sock *tp, u8 old)
+{
+    struct tcp_now now;
+    SET_TCP_NOW(now, DIRECT, sk, tp, old);
+    struct conn last = *c;
+    set_totals(&last, &now);
+    last.r.error = sk->sk_err;
+    last.r.state = TCP_CLOSE;
+    u32 kind = NV_END;
+    if (last.r.direction == NV_OUTBOUND && !(last.r.flags & NV_ESTABLISHED)) {
+        kind = NV_FAIL;
+        if (tp->segs_out == last.segs_out_base)
+            last.r.flags |= NV_NO_SYN;
+    } else if (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT) {
+        last.r.flags |= NV_BROKEN;
+    }
+    /* Out of the table first: a walk must never show a connection whose end is already in the ring. */
+    bpf_map_delete_elem(&conns, &key);
+    report_end(kind, &last.r);
+}
+
+static __always_inline void state_change(const struct sock *sk, int old, int new)
+{
+    if (sk->sk_protocol != IPPROTO_TCP)
+        return;
+    u64 key = (u64)sk;
+    if (old == TCP_LISTEN) {
+        /* A clone starts life as a copy of its listener, in SYN_RECV. */
+        if (new != TCP_CLOSE)
+            return;
+    } else if (new == TCP_SYN_RECV || old == TCP_CLOSE_WAIT && new == TCP_LAST_ACK) {
+        return;
+    } else if (old != TCP_SYN_SENT && old != TCP_SYN_RECV && new != TCP_CLOSE && new != TCP_SYN_SENT &&
+               new != TCP_LISTEN) {
+        return; /* between ESTABLISHED and CLOSE: the walk shows it */
+    }
+    const struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
+    if (!tp)
+        return;
+    if (new == TCP_SYN_SENT)
+        return on_syn_sent(key, sk, tp);
+    if (new == TCP_LISTEN)
+        return on_listen(key, sk);
+    struct conn *c = bpf_map_lookup_elem(&conns, &key);
+    if (new == TCP_CLOSE) {
+        if (c)
+            on_close(key, c, sk, tp, old);
+        return;
+    }
+    /* The handshake is over. A Fast Open server may have closed already: SYN_RECV to FIN_WAIT1. */
+    if (c && c->r.direction == NV_OUTBOUND) {
+        if (!(c->r.flags & NV_ESTABLISHED))
+            on_connected(c, sk, tp, new);
+    } else if (!c && old == TCP_SYN_RECV) {
+        on_accepted(key, sk, tp, new);
+    }
+}
+
+/*
+ * Since 6.1 a raw tracepoint program that is interrupted on its CPU by one of its own kind loses
+ * the inner event (05b24ff9b2cf, "bpf: Prevent bpf program recursion for raw tracepoint probes"):
+ * a softirq's state changes, while process context is in this program. So there are two: the
+ * second takes what the first did not see, and nothing else.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state, const struct sock *sk, int old, int new)
+{
+    u32 zero = 0;
+    struct cpu_state *cpu = bpf_map_lookup_elem(&cpus, &zero);
+    if (cpu) {
+        cpu->seen_sk = (u64)sk;
+        cpu->seen_old_new = (u64)old << 32 | (u32)new;
+    }
+    state_change(sk, old, new);
+    return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state_nested, const struct sock *sk, int old, int new)
+{
+    u32 zero = 0;
+    struct cpu_state *cpu = bpf_map_lookup_elem(&cpus, &zero);
+    if (cpu && cpu->seen_sk == (u64)sk && cpu->seen_old_new == ((u64)old << 32 | (u32)new))
+        return 0;
+    state_change(sk, old, new);
+    return 0;
+}
+
+/* Nothing that was entered outlives its socket, whatever path freed it. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(tcp_destroy_sock, const struct sock *sk)
+{
+    u64 key = (u64)sk;
+    struct conn *c = bpf_map_lookup_elem(&conns, &key);
+    if (!c)
+        return 0;
+    const struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
+    if (tp)
+        on_close(key, c, sk, tp, c->r.state);
+    return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

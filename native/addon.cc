@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <napi.h>
+
+#include "bpf/events.h"
+#include "tracer.h"
+
+namespace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+    Napi::Object layout = Napi::Object::New(env);
+    layout.Set("conn", static_cast<double>(sizeof(nv_conn)));
+    layout.Set("cgroup", static_cast<double>(sizeof(nv_cgroup)));
+    exports.Set("layout", layout);
+    exports.Set("Tracer", netvitals_native::Tracer::define(env));
+    return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(netvitals, init)

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The eBPF object: opened with its sizes, loaded with what this kernel has, attached program by program.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+struct netvitals;
+struct bpf_link;
+
+namespace netvitals_native {
+
+// An error with the code that JavaScript sees.
+struct CodedError : std::runtime_error {
+    CodedError(std::string code, const std::string& message) : std::runtime_error(message), code(std::move(code)) {}
+    std::string code;
+};
+
+struct ProgramStatus {
+    std::string name;
+    bool attached;
+    std::string reason;
+};
+
+struct ProgramSizes {
+    uint32_t ring_bytes;
+    uint32_t max_sockets;
+};
+
+class Programs {
+public:
+    // Throws CodedError; what is optional and not there is told by status().
+    explicit Programs(const ProgramSizes& sizes);
+    ~Programs();
+    Programs(const Programs&) = delete;
+    Programs& operator=(const Programs&) = delete;
+
+    const std::vector<ProgramStatus>& status() const { return status_; }
+    int ring_fd() const;
+    // Says that the reader is awake: the next full enough ring may wake it again.
+    void rearm_wakeup();
+    // Descriptors of one walk each, for read() until 0; the caller closes them. Throws CodedError.
+    std::vector<int> open_sample() const;
+    int open_snapshot() const;
+    void clear_listeners() const;
+    // Sums over CPUs, NV_COUNTERS of them.
+    void counters(double* out) const;
+    double map_bytes() const;
+
+private:
+    void open(const ProgramSizes& sizes, const std::vector<std::string>& disabled);
+    void attach();
+    netvitals* object_ = nullptr;
+    std::vector<ProgramStatus> status_;
+    std::vector<bpf_link*> links_;
+    bpf_link* snapshot_ = nullptr;
+    std::vector<bpf_link*> samples_;
+};
+
+}  // namespace netvitals_native
