@@ -1,6 +1,7 @@
 import type { Attributes } from '@opentelemetry/api'
 
-export type Runtime = 'docker' | 'podman' | 'containerd' | 'cri-o' | 'lxc' | 'nspawn' | 'systemd' | 'host'
+/** `unknown`: a container (or a pod's own cgroup) whose path does not tell which runtime made it. */
+export type Runtime = 'docker' | 'podman' | 'containerd' | 'cri-o' | 'lxc' | 'nspawn' | 'unknown' | 'systemd' | 'host'
 
 /** Who owns a socket, as the user knows it. Immutable; unknown parts are absent, never guessed. */
 export interface Container {
@@ -17,7 +18,7 @@ export interface Container {
 
 /** cgroup id -> container. Lookups are synchronous and never wait for anything. */
 export interface Containers {
-  /** Attributes of the host itself are read once here; walks the cgroup2 hierarchy. */
+  /** Walks the cgroup2 hierarchy. Records of cgroups are taken before it too: attach first, then start. */
   start(): Promise<void>
   stop(): Promise<void>
   /** The container that owns this cgroup, nested cgroups included; `host` when it belongs to none or isn't known. */
@@ -25,6 +26,13 @@ export interface Containers {
   /** From the kernel's events; the path is from the root of the cgroup2 hierarchy. */
   cgroupCreated(id: bigint, path: string): void
   cgroupRemoved(id: bigint): void
-  /** Called once when a container's own cgroup is gone. */
+  /** Called once when a container's own cgroup is gone; its ids are still answered for a while, for late events. */
   onEnd(listener: (container: Container) => void): void
+  /**
+   * Called when an id that `byCgroup` answered with `host`, because nothing was known of it yet, turns out to be a
+   * container's. Whoever keeps the answer of `byCgroup` by id corrects it here.
+   */
+  onResolved(listener: (id: bigint, container: Container) => void): void
+  /** After a loss of cgroup records: walks the hierarchy again, so that missed beginnings and ends come right. */
+  resync(): Promise<void>
 }

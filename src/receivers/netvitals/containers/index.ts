@@ -1,0 +1,189 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type CgroupMount, checkMount, findCgroupMount, walkCgroups } from './cgroupfs.ts'
+import { describeContainer } from './describe.ts'
+import { type HostFacts, readHost } from './host.ts'
+import { createRegistry } from './registry.ts'
+import type { Container, Containers } from './types.ts'
+
+export { corootContainerId } from './coroot.ts'
+export type { HostFacts, HostOptions } from './host.ts'
+export { readHost } from './host.ts'
+export type { Container, Containers, Runtime } from './types.ts'
+
+export interface ContainersOptions {
+  /** Mount point of the cgroup2 hierarchy; found in /proc/self/mountinfo when absent. */
+  readonly cgroupRoot?: string | undefined
+  readonly host?: HostFacts
+  /** k8s.cluster.name */
+  readonly clusterName?: string | undefined
+  /** Which resource attributes are wanted (all when absent); service.name and service.instance.id always are. */
+  readonly keep?: (attribute: string) => boolean
+  /** Told at start, and when a walk fails or works again: whether ids are found, and why not. */
+  readonly report?: (status: 'ok' | 'down', detail?: string) => void
+  /** Milliseconds for which a removed cgroup's id still names its container. */
+  readonly lingerMs?: number
+  /** A clock that only goes forward, milliseconds. */
+  readonly now?: () => number
+  /** Where this process' mounts are listed. */
+  readonly mountinfoPath?: string
+}
+
+/** The kernel's record holds this many bytes of path; a longer one is cut. @see NV_PATH_MAX in bpf/events.h */
+const PATH_BYTES_MAX = 511
+/** Most time that one byCgroup of an unknown id may take to look for it, milliseconds. */
+const LOOK_MS = 10
+/** Looks take at most a twentieth of the time. */
+const LOOK_PAUSE_FACTOR = 20
+const LOOK_PAUSE_MIN_MS = 50
+/** At most one walk in the background per second, which gives the event loop back after WALK_SLICE_MS. */
+const WALK_PAUSE_MS = 1000
+const WALK_SLICE_MS = 4
+
+/**
+ * Keeps cgroup id -> container from the kernel's records of cgroups made and removed and from a walk at start.
+ *
+ * An id that is not known (a record was lost, its path was cut) is looked for at once in the mounted hierarchy,
+ * within LOOK_MS; where that is not enough `byCgroup` answers `host`, the hierarchy is walked in the background, and
+ * `onResolved` tells when the answer was wrong. An id that a whole walk did not meet belongs to a cgroup that is
+ * gone: it stays `host`.
+ *
+ * @example
+ * const containers = createContainers({ report: (status, detail) => host.report(id, 'containers', status, detail) })
+ * await containers.start()
+ * containers.byCgroup(4711n).displayName // 'docker 0123456789ab'
+ */
+export function createContainers(options: ContainersOptions = {}): Containers {
+  const { host = readHost(), lingerMs = 60_000, now = () => performance.now() } = options
+  const describing = { host, clusterName: options.clusterName, ...(options.keep && { keep: options.keep }) }
+  const registry = createRegistry({ describe: (identity) => describeContainer(identity, describing), lingerMs, now })
+  let mount: CgroupMount | undefined
+  let reported: string | undefined
+  let walking: Promise<void> | undefined
+  let walkTimer: NodeJS.Timeout | undefined
+  let sweepTimer: NodeJS.Timeout | undefined
+  let nextLookMs = Number.NEGATIVE_INFINITY
+  let stopped = false
+
+  function say(status: 'ok' | 'down', detail?: string): void {
+    if (reported === `${status} ${detail}`) return
+    reported = `${status} ${detail}`
+    options.report?.(status, detail)
+  }
+
+  function findMount(): CgroupMount {
+    if (options.cgroupRoot === undefined) return findCgroupMount(options.mountinfoPath)
+    const found = checkMount(options.cgroupRoot.replace(/(?<=.)\/+$/, ''))
+    if (found !== undefined) return found
+    throw new Error(
+      `containers::cgroup_root: "${options.cgroupRoot}" is no cgroup2 file system; write its mount point, such as /sys/fs/cgroup, or leave the key out`,
+    )
+  }
+
+  function byUnknown(id: bigint): Container {
+    if (id === 0n) return registry.host
+    const mayLook = mount !== undefined && !stopped && !registry.isUnknown(id) && now() >= nextLookMs
+    const whole = mayLook && look(id, mount!.root)
+    const found = registry.find(id)
+    if (found !== undefined) return found
+    registry.answeredHost(id)
+    if (whole) registry.settle(id)
+    else if (mount !== undefined) walkSoon()
+    return registry.host
+  }
+
+  /** Looks through the hierarchy now, as far as the time allows. True: it saw all of it or what it looked for. */
+  function look(id: bigint, root: string): boolean {
+    const began = now()
+    try {
+      for (const directory of walkCgroups(root)) {
+        registry.see(directory)
+        if (directory.id === id) return true
+        if (now() - began > LOOK_MS) return false
+      }
+      return true
+    } catch (error) {
+      say('down', `cannot walk ${root}: ${(error as Error).message}`)
+      return false
+    } finally {
+      nextLookMs = now() + Math.max(LOOK_PAUSE_MIN_MS, (now() - began) * LOOK_PAUSE_FACTOR)
+    }
+  }
+
+  function walkSoon(): void {
+    if (walkTimer !== undefined || stopped) return
+    walkTimer = setTimeout(() => {
+      walkTimer = undefined
+      void resync()
+    }, WALK_PAUSE_MS).unref()
+  }
+
+  function resync(): Promise<void> {
+    walking ??= walk().finally(() => {
+      walking = undefined
+    })
+    return walking
+  }
+
+  async function walk(): Promise<void> {
+    if (mount === undefined || stopped) return
+    const { root, partial } = mount
+    const asked = registry.unknownIds()
+    registry.beginWalk()
+    try {
+      let sliceEndsMs = now() + WALK_SLICE_MS
+      for (const directory of walkCgroups(root)) {
+        registry.see(directory)
+        if (now() < sliceEndsMs) continue
+        await nextTurn()
+        if (stopped) return
+        sliceEndsMs = now() + WALK_SLICE_MS
+      }
+    } catch (error) {
+      say('down', `cannot walk ${root}: ${(error as Error).message}`)
+      return
+    }
+    // What a part of the hierarchy does not show may be alive elsewhere.
+    if (!partial) registry.endWalk()
+    for (const id of asked) registry.settle(id)
+    if (registry.unknownIds().length > 0) walkSoon()
+    if (partial) say('down', partialView(root))
+    else say('ok')
+  }
+
+  return {
+    async start() {
+      stopped = false
+      sweepTimer ??= setInterval(registry.sweep, Math.max(1000, lingerMs / 4)).unref()
+      try {
+        mount = findMount()
+      } catch (error) {
+        say('down', `${(error as Error).message}: until then everything is counted as host`)
+      }
+      await resync()
+    },
+
+    async stop() {
+      stopped = true
+      clearTimeout(walkTimer)
+      clearInterval(sweepTimer)
+      walkTimer = sweepTimer = undefined
+      await walking
+    },
+
+    byCgroup: (id) => registry.find(id) ?? byUnknown(id),
+
+    cgroupCreated(id, path) {
+      if (Buffer.byteLength(path) < PATH_BYTES_MAX) registry.learn(id, path)
+      else if (registry.find(id) === undefined) byUnknown(id)
+    },
+
+    cgroupRemoved: registry.remove,
+    onEnd: registry.onEnd,
+    onResolved: registry.onResolved,
+    resync,
+  }
+}
+
+function partialView(root: string): string {
+  return `${root} shows only a part of the cgroup2 hierarchy: containers elsewhere that were there before the start are counted as host; run in the host's cgroup namespace, or mount the host's /sys/fs/cgroup and set containers::cgroup_root to it`
+}

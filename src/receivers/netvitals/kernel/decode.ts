@@ -1,0 +1,91 @@
+import { CgroupLayout, ConnLayout, Kind } from './layout.gen.ts'
+
+/**
+ * Records in the addon's buffer, read where they lie: no object per record. Valid during the call that gave it.
+ * All numbers are in the host's byte order (netvitals runs on little-endian machines alone), addresses in the
+ * network's.
+ */
+export interface Records {
+  readonly bytes: Uint8Array
+  readonly u16: Uint16Array
+  readonly u32: Uint32Array
+  /** Byte offset of the record being read; a multiple of 8. */
+  offset: number
+}
+
+export function createRecords(bytes: Uint8Array): Records {
+  const { buffer, byteOffset, byteLength } = bytes
+  return {
+    bytes,
+    u16: new Uint16Array(buffer, byteOffset, byteLength >>> 1),
+    u32: new Uint32Array(buffer, byteOffset, byteLength >>> 2),
+    offset: 0,
+  }
+}
+
+const U32 = 2 ** 32
+
+const u32 = (r: Records, at: number) => r.u32[(r.offset + at) >>> 2] as number
+const u16 = (r: Records, at: number) => r.u16[(r.offset + at) >>> 1] as number
+const u8 = (r: Records, at: number) => r.bytes[r.offset + at] as number
+/** A u64 that counts: exact to 2^53. */
+const u64 = (r: Records, at: number) => {
+  const index = (r.offset + at) >>> 2
+  return (r.u32[index] as number) + (r.u32[index + 1] as number) * U32
+}
+/** A u64 that identifies. */
+const identity = (r: Records, at: number) => {
+  const index = (r.offset + at) >>> 2
+  return (BigInt(r.u32[index + 1] as number) << 32n) | BigInt(r.u32[index] as number)
+}
+
+export const kindOf = (r: Records) => u32(r, 0)
+
+/** struct nv_conn, field by field; the fields' meaning and units stand in bpf/events.h. */
+export const Conn = {
+  netns: (r: Records) => u32(r, ConnLayout.netns),
+  id: (r: Records) => u64(r, ConnLayout.id),
+  cgroupId: (r: Records) => identity(r, ConnLayout.cgroupId),
+  connectNs: (r: Records) => u64(r, ConnLayout.connectNs),
+  bytesSent: (r: Records) => u64(r, ConnLayout.bytesSent),
+  bytesReceived: (r: Records) => u64(r, ConnLayout.bytesReceived),
+  segmentsSent: (r: Records) => u32(r, ConnLayout.segmentsSent),
+  retransData: (r: Records) => u32(r, ConnLayout.retransData),
+  retransHandshake: (r: Records) => u32(r, ConnLayout.retransHandshake),
+  srttUs: (r: Records) => u32(r, ConnLayout.srttUs),
+  minRttUs: (r: Records) => u32(r, ConnLayout.minRttUs),
+  error: (r: Records) => u32(r, ConnLayout.error),
+  state: (r: Records) => u8(r, ConnLayout.state),
+  direction: (r: Records) => u8(r, ConnLayout.direction),
+  family: (r: Records) => u8(r, ConnLayout.family) as 4 | 6,
+  flags: (r: Records) => u8(r, ConnLayout.flags),
+  localPort: (r: Records) => u16(r, ConnLayout.localPort),
+  remotePort: (r: Records) => u16(r, ConnLayout.remotePort),
+} as const
+
+const text = new TextDecoder()
+
+/** struct nv_cgroup. */
+export const Cgroup = {
+  id: (r: Records) => identity(r, CgroupLayout.id),
+  path: (r: Records) => {
+    const from = r.offset + CgroupLayout.path
+    return text.decode(r.bytes.subarray(from, from + u32(r, CgroupLayout.pathLen)))
+  },
+} as const
+
+/**
+ * Calls `take(records, kind)` with `records.offset` at each record of the first `length` bytes; the number of records.
+ * @throws {Error} for a kind that the layout doesn't know: the rest of the buffer can't be read.
+ */
+export function eachRecord(records: Records, length: number, take: (records: Records, kind: number) => void): number {
+  let count = 0
+  for (records.offset = 0; records.offset < length; count++) {
+    const kind = kindOf(records)
+    if (kind === Kind.none || kind >= Kind.kinds)
+      throw new Error(`record of unknown kind ${kind} at byte ${records.offset} of ${length}`)
+    take(records, kind)
+    records.offset += kind >= Kind.cgroupMkdir ? CgroupLayout.size : ConnLayout.size
+  }
+  return count
+}

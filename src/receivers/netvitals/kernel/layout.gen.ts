@@ -1,0 +1,78 @@
+// Made by kernel/generate.ts from bpf/events.h. Do not edit: npm run generate.
+
+/** struct nv_conn: bytes from its beginning. */
+export const ConnLayout = {
+  size: 112,
+  kind: 0,
+  netns: 4,
+  id: 8,
+  cgroupId: 16,
+  connectNs: 24,
+  bytesSent: 32,
+  bytesReceived: 40,
+  segmentsSent: 48,
+  retransData: 52,
+  retransHandshake: 56,
+  srttUs: 60,
+  minRttUs: 64,
+  error: 68,
+  state: 72,
+  direction: 73,
+  family: 74,
+  flags: 75,
+  localPort: 76,
+  remotePort: 78,
+  local: 80,
+  remote: 96,
+} as const
+
+/** struct nv_cgroup: bytes from its beginning. */
+export const CgroupLayout = {
+  size: 528,
+  kind: 0,
+  pathLen: 4,
+  id: 8,
+  path: 16,
+} as const
+
+/** enum nv_kind */
+export const Kind = {
+  none: 0,
+  open: 1,
+  end: 2,
+  fail: 3,
+  retrans: 4,
+  sample: 5,
+  listen: 6,
+  synack: 7,
+  cgroupMkdir: 8,
+  cgroupRmdir: 9,
+  kinds: 10,
+} as const
+
+/** enum nv_direction */
+export const Direction = {
+  outbound: 1,
+  inbound: 2,
+  listener: 3,
+} as const
+
+/** enum nv_flags */
+export const Flag = {
+  established: 1,
+  existing: 2,
+  openReported: 4,
+  noSyn: 8,
+  broken: 16,
+} as const
+
+/** enum nv_counter */
+export const Counter = {
+  lost: 0,
+  deferred: 16,
+  socketsFull: 17,
+  deferredFull: 18,
+  synacksFull: 19,
+  untrackedRetrans: 20,
+  counters: 24,
+} as const

@@ -1,0 +1,55 @@
+import { eachNamespace } from './namespaces.ts'
+import type { Tracer } from './tracer.ts'
+
+type Report = (part: string, status: 'ok' | 'down', detail?: string) => void
+
+export interface SnapshotOptions {
+  readonly tracer: Tracer
+  readonly maxSockets: number
+  readonly report: Report
+}
+
+/** Room below the bound that makes another snapshot worth it, and the least time between two. */
+const ROOM = 0.9
+const PAUSE_MS = 60_000
+
+/** What was there before the programs were attached; again after the bound on sockets was reached and there is room. */
+export function createSnapshot({ tracer, maxSockets, report }: SnapshotOptions) {
+  let fullBefore = 0
+  let missed = false
+  let takenMs = 0
+
+  async function take(): Promise<void> {
+    takenMs = performance.now()
+    missed = false
+    const { visited, failed } = await eachNamespace((fd) => tracer.snapshot(fd))
+    if (visited === 0) await tracer.snapshot(-1).catch((error) => failed.set(error.code, 1))
+    if (failed.size === 0) return report('snapshot', 'ok')
+    const reasons = [...failed].map(([code, count]) => `${code} (${count})`).join(', ')
+    report(
+      'snapshot',
+      'down',
+      `connections from before the start are not known in some network namespaces: ${reasons}; ` +
+        'entering them takes CAP_SYS_ADMIN and CAP_SYS_PTRACE, and /proc of the host',
+    )
+  }
+
+  async function afterCycle(): Promise<void> {
+    const { socketsFull } = tracer.counters()
+    if (socketsFull > fullBefore) {
+      fullBefore = socketsFull
+      missed = true
+      report(
+        'sockets',
+        'down',
+        `the bound of ${maxSockets} live sockets is reached: new ones are not tracked; raise kernel::max_sockets`,
+      )
+      return
+    }
+    if (!missed || tracer.usage().sockets > maxSockets * ROOM || performance.now() - takenMs < PAUSE_MS) return
+    await take()
+    report('sockets', 'ok')
+  }
+
+  return { take, afterCycle }
+}

@@ -1,0 +1,132 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { codedError } from '../../../errors.ts'
+import { createRecords, eachRecord, type Records } from './decode.ts'
+import { CgroupLayout, ConnLayout, Counter, Kind } from './layout.gen.ts'
+import type { NativeAddon, NativeTracer, ProgramStatus } from './native.ts'
+
+export interface TracerOptions {
+  /** Bytes of the ring buffer between kernel and program: a power of two, at least a page. */
+  readonly ringBytes: number
+  /** Most sockets tracked at once. */
+  readonly maxSockets: number
+  /** Called before the records of each batch. */
+  readonly onBatch?: () => void
+  /** Called for each record, in the kernel's order; `records` is only valid during the call. */
+  readonly onRecord: (records: Records, kind: number) => void
+  readonly onError: (error: Error) => void
+}
+
+export interface KernelCounters {
+  /** Records that found the ring full, by kind. Ends among them arrive with the next walk. */
+  readonly lost: ReadonlyMap<string, number>
+  readonly deferred: number
+  /** Ends that are lost for good: connections come right by reconciliation, their last totals don't. */
+  readonly endsLost: number
+  readonly socketsFull: number
+  readonly synacksFull: number
+  readonly untrackedRetransmits: number
+}
+
+export interface Tracer
+  extends Pick<NativeTracer, 'sample' | 'snapshot' | 'flush' | 'pause' | 'resume' | 'usage' | 'close'> {
+  readonly programs: readonly ProgramStatus[]
+  counters(): KernelCounters
+  /** Records read and batches delivered since the start, and the longest time one batch took (ms) since the last call. */
+  reading(): { records: number; batches: number; longestBatchMs: number }
+}
+
+const addonFile = () => {
+  const candidates = ['../../../../build/netvitals.node', '../../../../../build/netvitals.node']
+  const override = process.env.NETVITALS_ADDON
+  if (override !== undefined && override !== '') return override
+  return candidates.map((path) => fileURLToPath(new URL(path, import.meta.url))).find(existsSync)
+}
+
+/** @throws {CodedError} NETVITALS_ADDON_MISSING, NETVITALS_ADDON_LAYOUT */
+export function loadAddon(): NativeAddon {
+  const file = addonFile()
+  if (file === undefined) throw codedError('NETVITALS_ADDON_MISSING', {})
+  const addon: NativeAddon = createRequire(import.meta.url)(file)
+  const { conn, cgroup } = addon.layout
+  if (conn !== ConnLayout.size || cgroup !== CgroupLayout.size)
+    throw codedError('NETVITALS_ADDON_LAYOUT', {
+      expected: `${ConnLayout.size} and ${CgroupLayout.size}`,
+      found: `${conn} and ${cgroup}`,
+    })
+  return addon
+}
+
+/**
+ * Loads and attaches the eBPF programs and begins to read.
+ * @throws {CodedError} when there is nothing to run: no BTF, no permission, refused by the kernel.
+ */
+export function createTracer({ ringBytes, maxSockets, onBatch, onRecord, onError }: TracerOptions): Tracer {
+  const { Tracer } = loadAddon()
+  const views = new WeakMap<ArrayBufferLike, Records>()
+  let recordCount = 0
+  let batchCount = 0
+  let longestBatchMs = 0
+
+  function onRecords(buffer: Uint8Array, length: number) {
+    const began = performance.now()
+    onBatch?.()
+    let records = views.get(buffer.buffer)
+    if (!records) {
+      records = createRecords(buffer)
+      views.set(buffer.buffer, records)
+    }
+    recordCount += eachRecord(records, length, onRecord)
+    batchCount++
+    longestBatchMs = Math.max(longestBatchMs, performance.now() - began)
+  }
+
+  const native = open()
+
+  function open(): NativeTracer {
+    try {
+      return new Tracer({ ringBytes, maxSockets, onRecords, onError })
+    } catch (error) {
+      const { code, message } = error as Error & { code?: string }
+      if (code === 'ERR_BPF_PERMISSION') throw codedError('NETVITALS_BPF_PERMISSION', { reason: message })
+      if (code === 'ERR_NO_BTF') throw codedError('NETVITALS_NO_BTF', { reason: message })
+      if (code === 'ERR_BPF_LOAD' || code === 'ERR_BPF_ATTACH' || code === 'ERR_RING')
+        throw codedError('NETVITALS_BPF_LOAD', { reason: message })
+      throw error
+    }
+  }
+
+  function counters(): KernelCounters {
+    const values = native.counters()
+    const at = (index: number) => values[index] ?? 0
+    const lost = new Map<string, number>()
+    for (const [name, kind] of Object.entries(Kind))
+      if (kind !== Kind.none && kind !== Kind.kinds) lost.set(name, at(Counter.lost + kind))
+    return {
+      lost,
+      deferred: at(Counter.deferred),
+      endsLost: at(Counter.deferredFull),
+      socketsFull: at(Counter.socketsFull),
+      synacksFull: at(Counter.synacksFull),
+      untrackedRetransmits: at(Counter.untrackedRetrans),
+    }
+  }
+
+  return {
+    programs: native.status(),
+    sample: () => native.sample(),
+    snapshot: (fd) => native.snapshot(fd),
+    flush: () => native.flush(),
+    pause: () => native.pause(),
+    resume: () => native.resume(),
+    usage: () => native.usage(),
+    close: () => native.close(),
+    counters,
+    reading() {
+      const result = { records: recordCount, batches: batchCount, longestBatchMs }
+      longestBatchMs = 0
+      return result
+    },
+  }
+}

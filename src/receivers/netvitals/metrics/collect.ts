@@ -1,0 +1,132 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
+import { type Clock, type Cycle, toHrTime } from './clock.ts'
+import type { ContainerState, ContainerTable } from './container-table.ts'
+import type { LinkTable } from './link-table.ts'
+import type { Placement } from './placement.ts'
+import { CURRENT, MEAN, type Plan } from './plan.ts'
+import { LEAVING, PASSED_EVERYWHERE, PASSED_IN_CONTAINER, type Rows, WRITTEN } from './rows.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** Work between two yields to the event loop. */
+const SLICE_MS = 4
+/** Rows between two looks at the clock. */
+const ROWS_PER_LOOK = 16
+
+interface CycleParts {
+  readonly cycle: Cycle
+  readonly plan: Plan
+  readonly rows: Rows
+  readonly links: LinkTable
+  readonly clock: Clock
+  readonly containers: ContainerTable
+  readonly placement: Placement
+  readonly snapshot: Snapshot
+  readonly self: ContainerState
+  readonly rttRound: number
+  readonly seriesTtlMs: number
+  /** Ends a container whose last values were told. */
+  readonly drop: (state: ContainerState) => void
+}
+
+/**
+ * One cycle. Between its slices anything may happen to the store: a row that went is passed over, one that came
+ * waits for the next cycle, and what is added to a row after its turn is in the next cycle too.
+ */
+export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]> {
+  const { cycle, plan, rows, links, clock, containers, placement, snapshot, self, seriesTtlMs, drop } = parts
+  const { endMs, restartMs } = cycle
+  const batch: ResourceMetrics[] = []
+  let sliceStart = performance.now()
+  snapshot.begin(Object.freeze(toHrTime(endMs)) as ReturnType<typeof toHrTime>, parts.rttRound)
+
+  // Decided beforehand: a successor whose predecessor leaves in this cycle has the next one.
+  const due = [...containers.all()].filter((state) => state !== self && !state.predecessor)
+  for (const state of due) {
+    if (!state.gone) await container(state)
+  }
+  overflowOf(self)
+  push(self)
+  if (restartMs !== undefined) restart(restartMs)
+  placement.settle(containers.all())
+  return batch
+
+  async function container(state: ContainerState): Promise<void> {
+    const ended = state.ended
+    const last = ended && (state.successor !== undefined || endMs >= state.lingerUntilMs)
+    if (last) placement.detach(state)
+    for (const row of state.leaving.splice(0)) {
+      snapshot.leavingRow(row)
+      placement.left(row)
+    }
+    let looked = 0
+    for (const row of placement.rowsOf(state)) {
+      if (++looked % ROWS_PER_LOOK === 0) await breathe()
+      if (rows.container[row] !== state || rows.born[row] === clock.cycles || rows.flags[row]! & LEAVING) continue
+      const link = rows.link[row]!
+      const written = (rows.flags[row]! & WRITTEN) !== 0
+      if (!written && link >= 0 && links.retained[link] === 0 && endMs - rows.activeMs[row]! > seriesTtlMs) {
+        placement.expire(row)
+        continue
+      }
+      if (written) rows.activeMs[row] = endMs
+      placement.counted(row, snapshot.row(row))
+      placement.exported(row, written)
+      told(row)
+    }
+    if (!state.gone) overflowOf(state)
+    push(state)
+    if (state.gone) return
+    state.exported = true
+    if (ended) state.exportedSinceEnd = true
+    if (last) drop(state)
+    await breathe()
+  }
+
+  function overflowOf(state: ContainerState): void {
+    for (const row of state.overflow) {
+      if (row < 0) continue
+      placement.counted(row, snapshot.row(row))
+      told(row)
+    }
+  }
+
+  function told(row: number): void {
+    rows.flags[row]! &= ~(WRITTEN | PASSED_IN_CONTAINER | PASSED_EVERYWHERE)
+    if (restartMs !== undefined) beginAnew(row)
+  }
+
+  function push(state: ContainerState): void {
+    const metrics = snapshot.take(state)
+    if (metrics) batch.push(metrics)
+  }
+
+  async function breathe(): Promise<void> {
+    // A clock that was put back is dealt with in one go: no row may begin between the old time and the new.
+    if (restartMs !== undefined || performance.now() - sliceStart < SLICE_MS) return
+    await nextTurn()
+    sliceStart = performance.now()
+  }
+
+  /** Sums begin at 0 again, except for what is there now. */
+  function beginAnew(row: number): void {
+    const { initial, emitted, active } = plan.kinds[rows.kind[row]!]!
+    const base = rows.base[row]!
+    for (const { cell, rule } of emitted) {
+      if (cell !== active && rule !== CURRENT && rule !== MEAN) rows.values[base + cell] = initial[cell]!
+    }
+  }
+
+  function restart(nowMs: number): void {
+    const shiftMs = nowMs - endMs
+    for (const state of containers.all()) {
+      state.lingerUntilMs += shiftMs
+      for (const row of [...placement.rowsOf(state), ...state.overflow, ...state.leaving]) {
+        if (row < 0) continue
+        rows.setStart(row, nowMs)
+        rows.activeMs[row]! += shiftMs
+      }
+    }
+    clock.restart(nowMs)
+  }
+}

@@ -1,0 +1,138 @@
+import type { Attributes } from '@opentelemetry/api'
+import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
+import type { Lists } from './lists.ts'
+import { createResource } from './resource.ts'
+import type { ContainerRef, LinkRef } from './types.ts'
+
+/** A container's resource and what stands under it. */
+export interface ContainerState {
+  readonly ref: ContainerRef
+  key: string
+  readonly instance: string
+  /** As they were given: what the naming makes a point's attributes from. */
+  attributes: Attributes
+  resource: ResourceMetrics['resource']
+  /** By the index of the link's kind and its key. */
+  readonly links: readonly Map<string, LinkRef>[]
+  /** Overflow rows, by the index of the kind; -1: none. */
+  readonly overflow: Int32Array
+  /** Rows of links, overflow not counted. */
+  rowCount: number
+  /** Lists of rows: first come those that nobody seemed to use, then those in use. */
+  readonly idle: number
+  readonly inUse: number
+  /** List of links in use that have no row. */
+  readonly waiting: number
+  /** Rows that were evicted while in use: exported once more, with no active connection. */
+  leaving: number[]
+  ended: boolean
+  lingerUntilMs: number
+  exported: boolean
+  exportedSinceEnd: boolean
+  /** Same service.instance.id, not yet exported for the last time: until then this one isn't exported. */
+  predecessor: ContainerState | undefined
+  successor: ContainerState | undefined
+  gone: boolean
+}
+
+export interface ContainerTable {
+  /** Undefined: gone. */
+  get(ref: ContainerRef): ContainerState | undefined
+  byKey(key: string): ContainerState | undefined
+  /** The latest with this service.instance.id. */
+  byInstance(instance: string): ContainerState | undefined
+  all(): Iterable<ContainerState>
+  readonly size: number
+  make(key: string, attributes: Attributes): ContainerState
+  /** The program's own, found by nobody and in `all` first. */
+  makeSelf(attributes: Attributes): ContainerState
+  /** A container that ended and was never exported goes on as its successor. */
+  adopt(state: ContainerState, key: string, attributes: Attributes): void
+  /** What it has must be gone already. */
+  remove(state: ContainerState): void
+}
+
+export interface ContainerTableOptions {
+  readonly kinds: number
+  readonly rowLists: Lists
+  readonly waitingLists: Lists
+  /** The attributes that are emitted of those that a container has. */
+  readonly emitted: (attributes: Attributes) => Attributes
+}
+
+export function instanceOf(attributes: Attributes): string {
+  return String(attributes['service.instance.id'])
+}
+
+export function createContainerTable({
+  kinds,
+  rowLists,
+  waitingLists,
+  emitted,
+}: ContainerTableOptions): ContainerTable {
+  const byRef = new Map<ContainerRef, ContainerState>()
+  const byKey = new Map<string, ContainerState>()
+  const byInstance = new Map<string, ContainerState>()
+  let nextRef = 1
+
+  function create(key: string, attributes: Attributes): ContainerState {
+    const state: ContainerState = {
+      ref: nextRef++,
+      key,
+      instance: instanceOf(attributes),
+      attributes,
+      resource: createResource(emitted(attributes)),
+      links: Array.from({ length: kinds }, () => new Map<string, LinkRef>()),
+      overflow: new Int32Array(kinds).fill(-1),
+      rowCount: 0,
+      idle: rowLists.newList(),
+      inUse: rowLists.newList(),
+      waiting: waitingLists.newList(),
+      leaving: [],
+      ended: false,
+      lingerUntilMs: Number.POSITIVE_INFINITY,
+      exported: false,
+      exportedSinceEnd: false,
+      predecessor: undefined,
+      successor: undefined,
+      gone: false,
+    }
+    byRef.set(state.ref, state)
+    return state
+  }
+
+  return {
+    get: (ref) => byRef.get(ref),
+    byKey: (key) => byKey.get(key),
+    byInstance: (instance) => byInstance.get(instance),
+    all: () => byRef.values(),
+    get size() {
+      return byRef.size
+    },
+    make(key, attributes) {
+      const state = create(key, attributes)
+      byKey.set(key, state)
+      byInstance.set(state.instance, state)
+      return state
+    },
+    makeSelf: (attributes) => create('', attributes),
+    adopt(state, key, attributes) {
+      if (byKey.get(state.key) === state) byKey.delete(state.key)
+      state.key = key
+      state.attributes = attributes
+      state.resource = createResource(emitted(attributes))
+      state.ended = false
+      byKey.set(key, state)
+    },
+    remove(state) {
+      state.gone = true
+      byRef.delete(state.ref)
+      if (byKey.get(state.key) === state) byKey.delete(state.key)
+      if (byInstance.get(state.instance) === state) byInstance.delete(state.instance)
+      if (state.successor) state.successor.predecessor = undefined
+      rowLists.freeList(state.idle)
+      rowLists.freeList(state.inUse)
+      waitingLists.freeList(state.waiting)
+    },
+  }
+}

@@ -1,0 +1,146 @@
+import { parse } from 'yaml'
+import type { Column, Emitted, LinkLayout, Metric, ResourceAttribute } from './schema.ts'
+
+export interface AttributeSource {
+  readonly name_override?: string
+  readonly description: string
+  readonly type: 'string' | 'int' | 'boolean'
+  readonly enum?: readonly string[]
+  readonly requirement_level?: 'opt_in'
+}
+
+interface ResourceAttributeSource extends AttributeSource {
+  readonly enabled: boolean
+  readonly required?: boolean
+}
+
+export interface MetricSource {
+  readonly enabled: boolean
+  readonly required?: boolean
+  readonly description: string
+  readonly extended_documentation?: string
+  readonly unit: string
+  readonly sum?: { readonly value_type: 'int' | 'double'; readonly monotonic: boolean }
+  readonly gauge?: { readonly value_type: 'int' | 'double'; readonly constant?: number }
+  readonly links: readonly string[]
+  readonly attributes: readonly string[]
+  /** One word, or one for each value of the metric's last attribute. */
+  readonly emitted: Emitted | Readonly<Record<string, Emitted>>
+  readonly role?: 'active' | 'rtt'
+}
+
+interface LinkSource {
+  readonly description: string
+  readonly fixed?: Readonly<Record<string, string>>
+  readonly until_released?: boolean
+  readonly attributes: readonly string[]
+}
+
+export interface Source {
+  readonly scope_name: string
+  readonly links: Readonly<Record<string, LinkSource>>
+  readonly attributes: Readonly<Record<string, AttributeSource>>
+  readonly resource_attributes: Readonly<Record<string, ResourceAttributeSource>>
+  readonly metrics: Readonly<Record<string, MetricSource>>
+}
+
+export interface Metadata {
+  readonly source: Source
+  readonly metrics: readonly Metric[]
+  readonly resourceAttributes: readonly ResourceAttribute[]
+  readonly links: Readonly<Record<string, LinkLayout>>
+}
+
+/** Reads metadata.yaml and expands it to columns. Throws an Error that names the entry and what is wrong with it. */
+export function readMetadata(text: string): Metadata {
+  const source = parse(text) as Source
+  for (const [name, metric] of Object.entries(source.metrics)) checkMetric(source, name, metric)
+  for (const [kind, link] of Object.entries(source.links)) {
+    for (const attribute of link.attributes) known(source.attributes, attribute, `links::${kind}::attributes`)
+  }
+  const names = Object.keys(source.metrics)
+  return {
+    source,
+    metrics: Object.entries(source.metrics).map(([name, metric]) => ({
+      name,
+      description: metric.description,
+      unit: metric.unit,
+      type: metric.sum ? 'sum' : 'gauge',
+      monotonic: metric.sum?.monotonic ?? false,
+      valueType: (metric.sum ?? metric.gauge)!.value_type,
+      enabled: metric.enabled,
+      required: metric.required ?? false,
+    })),
+    resourceAttributes: Object.entries(source.resource_attributes).map(([name, attribute]) => ({
+      name,
+      description: attribute.description,
+      enabled: attribute.enabled,
+      required: attribute.required ?? false,
+    })),
+    links: Object.fromEntries(
+      Object.entries(source.links).map(([kind, link]) => [
+        kind,
+        {
+          untilReleased: link.until_released ?? false,
+          columns: names.flatMap((name, index) => expand(source, kind, name, index)),
+        },
+      ]),
+    ),
+  }
+}
+
+function checkMetric(source: Source, name: string, metric: MetricSource): void {
+  const place = `metrics::${name}`
+  if (!metric.sum === !metric.gauge) throw new Error(`${place}: expected either sum or gauge`)
+  if (metric.required && !metric.enabled) throw new Error(`${place}: required and not enabled; drop one of the two`)
+  if (metric.gauge && metric.emitted !== 'current') throw new Error(`${place}::emitted: a gauge is emitted: current`)
+  for (const kind of metric.links) known(source.links, kind, `${place}::links`)
+  for (const attribute of metric.attributes) {
+    if (!known(source.attributes, attribute, `${place}::attributes`).enum) {
+      throw new Error(`${place}::attributes: ${attribute} has no enum; a column needs to know every value beforehand`)
+    }
+  }
+}
+
+function known<T>(entries: Readonly<Record<string, T>>, name: string, place: string): T {
+  const entry = entries[name]
+  if (!entry) throw new Error(`${place}: ${name} is not defined; defined are ${Object.keys(entries).join(', ')}`)
+  return entry
+}
+
+/** The columns that a metric has on a kind of link: one for each combination of what it enumerates and the link doesn't fix. */
+function expand(source: Source, kind: string, name: string, index: number): Column[] {
+  const metric = source.metrics[name]!
+  if (!metric.links.includes(kind)) return []
+  const fixed = source.links[kind]!.fixed ?? {}
+  let combinations: { attributes: Record<string, string>; words: string[] }[] = [{ attributes: {}, words: [] }]
+  for (const id of metric.attributes) {
+    const attribute = source.attributes[id]!
+    const key = attribute.name_override ?? id
+    const values = fixed[key] === undefined ? attribute.enum! : [fixed[key]]
+    combinations = combinations.flatMap(({ attributes, words }) =>
+      values.map((value) => ({
+        attributes: { ...attributes, [key]: value },
+        words: fixed[key] === undefined ? [...words, value] : words,
+      })),
+    )
+  }
+  const last = name.slice(name.lastIndexOf('.') + 1)
+  return combinations.map(({ attributes, words }) => ({
+    name: camelCase([last, ...words].join('_')),
+    metric: index,
+    attributes,
+    emitted: emittedOf(metric, name, words),
+    ...(metric.gauge?.constant !== undefined && { constant: metric.gauge.constant }),
+    ...(metric.role && { role: metric.role }),
+  }))
+}
+
+function emittedOf(metric: MetricSource, name: string, words: readonly string[]): Emitted {
+  if (typeof metric.emitted === 'string') return metric.emitted
+  return known(metric.emitted, words.at(-1) ?? '', `metrics::${name}::emitted`)
+}
+
+function camelCase(words: string): string {
+  return words.toLowerCase().replace(/[_.]+(\w)/g, (_, letter: string) => letter.toUpperCase())
+}

@@ -1,0 +1,155 @@
+// Made from metadata.yaml by generate.ts (npm run generate). Do not edit.
+import type { LinkLayout, Metric, ResourceAttribute } from './schema.ts'
+
+export const scopeName = "netvitals"
+
+/** In the order of metadata.yaml; `enabled` is the default of the setting `metrics: {<name>: {enabled}}`. */
+export const metrics = [
+  {"name":"container.net.tcp.successful_connects","description":"Handshakes completed since the program saw the container. A connection that existed before is not counted.","unit":"{connection}","type":"sum","monotonic":true,"valueType":"int","enabled":true,"required":false},
+  {"name":"container.net.tcp.failed_connects","description":"Outbound attempts that never became established.","unit":"{connection}","type":"sum","monotonic":true,"valueType":"int","enabled":true,"required":false},
+  {"name":"container.net.tcp.connection_time","description":"Time from SYN to established, summed over successful outbound connects.","unit":"s","type":"sum","monotonic":true,"valueType":"double","enabled":true,"required":false},
+  {"name":"container.net.tcp.active_connections","description":"Connections in ESTABLISHED or CLOSE_WAIT now, those that existed before the program included.","unit":"{connection}","type":"sum","monotonic":false,"valueType":"int","enabled":true,"required":false},
+  {"name":"container.net.tcp.broken_connections","description":"Connections that ended from ESTABLISHED or CLOSE_WAIT without a FIN exchange.","unit":"{connection}","type":"sum","monotonic":true,"valueType":"int","enabled":true,"required":false},
+  {"name":"container.net.tcp.retransmits","description":"Segments retransmitted, SYN and SYN-ACK included.","unit":"{segment}","type":"sum","monotonic":true,"valueType":"int","enabled":true,"required":false},
+  {"name":"container.net.tcp.segments_sent","description":"Data segments sent, retransmitted ones included. Retransmits of type data over these is the loss ratio.","unit":"{segment}","type":"sum","monotonic":true,"valueType":"int","enabled":true,"required":false},
+  {"name":"container.net.tcp.bytes_sent","description":"Bytes that the peer acknowledged, SYN and FIN not counted.","unit":"By","type":"sum","monotonic":true,"valueType":"int","enabled":true,"required":false},
+  {"name":"container.net.tcp.bytes_received","description":"Bytes received from the peer, FIN not counted.","unit":"By","type":"sum","monotonic":true,"valueType":"int","enabled":true,"required":false},
+  {"name":"container.net.tcp.rtt","description":"The kernel's smoothed round trip time, mean over the link's live connections.","unit":"s","type":"gauge","monotonic":false,"valueType":"double","enabled":true,"required":false},
+  {"name":"container.net.tcp.listen","description":"A listening address of the container.","unit":"{socket}","type":"gauge","monotonic":false,"valueType":"int","enabled":false,"required":false},
+  {"name":"netvitals.build.info","description":"The program that sends these metrics. It is on a resource of its own, with every cycle.","unit":"{info}","type":"gauge","monotonic":false,"valueType":"int","enabled":true,"required":true},
+] as const satisfies readonly Metric[]
+
+export type MetricName = (typeof metrics)[number]['name']
+
+/** `enabled` is the default of the setting `resource_attributes: {<name>: {enabled}}`. */
+export const resourceAttributes = [
+  {"name":"service.name","description":"The workload's name, by the OpenTelemetry Kubernetes guidelines; of a systemd service its unit without the suffix.","enabled":true,"required":true},
+  {"name":"service.instance.id","description":"Unique for each container. `<namespace>.<pod>.<container>` on Kubernetes, else container.id, else host.id with the unit.","enabled":true,"required":true},
+  {"name":"service.namespace","description":"The workload's namespace.","enabled":true,"required":false},
+  {"name":"service.version","description":"The program's version, on its own resource.","enabled":true,"required":false},
+  {"name":"container.id","description":"The container's id as its runtime gives it.","enabled":true,"required":false},
+  {"name":"container.name","description":"The container's name as its runtime gives it.","enabled":true,"required":false},
+  {"name":"container.runtime.name","description":"The runtime that keeps the container.","enabled":true,"required":false},
+  {"name":"container.image.name","description":"The image that the container was made from.","enabled":true,"required":false},
+  {"name":"k8s.pod.name","description":"The pod's name.","enabled":true,"required":false},
+  {"name":"k8s.pod.uid","description":"The pod's UID.","enabled":true,"required":false},
+  {"name":"k8s.namespace.name","description":"The pod's namespace.","enabled":true,"required":false},
+  {"name":"k8s.container.name","description":"The container's name in its pod.","enabled":true,"required":false},
+  {"name":"k8s.node.name","description":"The node that the pod runs on.","enabled":true,"required":false},
+  {"name":"k8s.deployment.name","description":"The Deployment that owns the pod.","enabled":true,"required":false},
+  {"name":"k8s.replicaset.name","description":"The ReplicaSet that owns the pod.","enabled":true,"required":false},
+  {"name":"k8s.statefulset.name","description":"The StatefulSet that owns the pod.","enabled":true,"required":false},
+  {"name":"k8s.daemonset.name","description":"The DaemonSet that owns the pod.","enabled":true,"required":false},
+  {"name":"k8s.job.name","description":"The Job that owns the pod.","enabled":true,"required":false},
+  {"name":"k8s.cronjob.name","description":"The CronJob that owns the Job.","enabled":true,"required":false},
+  {"name":"k8s.cluster.name","description":"The cluster's name.","enabled":true,"required":false},
+  {"name":"host.name","description":"The host's name.","enabled":true,"required":false},
+  {"name":"host.id","description":"The host's id, from /etc/machine-id.","enabled":true,"required":false},
+  {"name":"systemd.unit","description":"The systemd unit.","enabled":true,"required":false},
+] as const satisfies readonly ResourceAttribute[]
+
+export type ResourceAttributeName = (typeof resourceAttributes)[number]['name']
+
+/** The rows of each kind of link. */
+export const links = {
+  outbound: {
+    untilReleased: false,
+    columns: [
+      {"name":"successfulConnects","metric":0,"attributes":{"direction":"outbound"},"emitted":"standing"},
+      {"name":"failedConnectsRefused","metric":1,"attributes":{"error.type":"refused"},"emitted":"touched"},
+      {"name":"failedConnectsTimedOut","metric":1,"attributes":{"error.type":"timed_out"},"emitted":"touched"},
+      {"name":"failedConnectsHostUnreachable","metric":1,"attributes":{"error.type":"host_unreachable"},"emitted":"touched"},
+      {"name":"failedConnectsNetUnreachable","metric":1,"attributes":{"error.type":"net_unreachable"},"emitted":"touched"},
+      {"name":"failedConnectsAborted","metric":1,"attributes":{"error.type":"aborted"},"emitted":"touched"},
+      {"name":"failedConnectsAddressNotAvailable","metric":1,"attributes":{"error.type":"address_not_available"},"emitted":"touched"},
+      {"name":"failedConnectsOther","metric":1,"attributes":{"error.type":"_OTHER"},"emitted":"touched"},
+      {"name":"connectionTime","metric":2,"attributes":{},"emitted":"established"},
+      {"name":"activeConnections","metric":3,"attributes":{"direction":"outbound"},"emitted":"standing","role":"active"},
+      {"name":"brokenConnectionsReset","metric":4,"attributes":{"direction":"outbound","error.type":"reset"},"emitted":"touched"},
+      {"name":"brokenConnectionsTimedOut","metric":4,"attributes":{"direction":"outbound","error.type":"timed_out"},"emitted":"touched"},
+      {"name":"brokenConnectionsAborted","metric":4,"attributes":{"direction":"outbound","error.type":"aborted"},"emitted":"touched"},
+      {"name":"brokenConnectionsOther","metric":4,"attributes":{"direction":"outbound","error.type":"_OTHER"},"emitted":"touched"},
+      {"name":"retransmitsData","metric":5,"attributes":{"direction":"outbound","network.tcp.retransmit.type":"data"},"emitted":"established"},
+      {"name":"retransmitsHandshake","metric":5,"attributes":{"direction":"outbound","network.tcp.retransmit.type":"handshake"},"emitted":"touched"},
+      {"name":"segmentsSent","metric":6,"attributes":{"direction":"outbound"},"emitted":"established"},
+      {"name":"bytesSent","metric":7,"attributes":{"direction":"outbound"},"emitted":"established"},
+      {"name":"bytesReceived","metric":8,"attributes":{"direction":"outbound"},"emitted":"established"},
+      {"name":"rtt","metric":9,"attributes":{"direction":"outbound"},"emitted":"current","role":"rtt"},
+    ],
+  },
+  inbound: {
+    untilReleased: false,
+    columns: [
+      {"name":"successfulConnects","metric":0,"attributes":{"direction":"inbound"},"emitted":"standing"},
+      {"name":"activeConnections","metric":3,"attributes":{"direction":"inbound"},"emitted":"standing","role":"active"},
+      {"name":"brokenConnectionsReset","metric":4,"attributes":{"direction":"inbound","error.type":"reset"},"emitted":"touched"},
+      {"name":"brokenConnectionsTimedOut","metric":4,"attributes":{"direction":"inbound","error.type":"timed_out"},"emitted":"touched"},
+      {"name":"brokenConnectionsAborted","metric":4,"attributes":{"direction":"inbound","error.type":"aborted"},"emitted":"touched"},
+      {"name":"brokenConnectionsOther","metric":4,"attributes":{"direction":"inbound","error.type":"_OTHER"},"emitted":"touched"},
+      {"name":"retransmitsData","metric":5,"attributes":{"direction":"inbound","network.tcp.retransmit.type":"data"},"emitted":"established"},
+      {"name":"retransmitsHandshake","metric":5,"attributes":{"direction":"inbound","network.tcp.retransmit.type":"handshake"},"emitted":"touched"},
+      {"name":"segmentsSent","metric":6,"attributes":{"direction":"inbound"},"emitted":"established"},
+      {"name":"bytesSent","metric":7,"attributes":{"direction":"inbound"},"emitted":"established"},
+      {"name":"bytesReceived","metric":8,"attributes":{"direction":"inbound"},"emitted":"established"},
+      {"name":"rtt","metric":9,"attributes":{"direction":"inbound"},"emitted":"current","role":"rtt"},
+    ],
+  },
+  listen: {
+    untilReleased: true,
+    columns: [
+      {"name":"listen","metric":10,"attributes":{},"emitted":"current","constant":1},
+    ],
+  },
+  self: {
+    untilReleased: true,
+    columns: [
+      {"name":"info","metric":11,"attributes":{},"emitted":"current","constant":1},
+    ],
+  },
+} as const satisfies Record<string, LinkLayout>
+
+/** Columns of outbound links, for `add` and `set`. */
+export const Outbound = {
+  successfulConnects: 0,
+  failedConnectsRefused: 1,
+  failedConnectsTimedOut: 2,
+  failedConnectsHostUnreachable: 3,
+  failedConnectsNetUnreachable: 4,
+  failedConnectsAborted: 5,
+  failedConnectsAddressNotAvailable: 6,
+  failedConnectsOther: 7,
+  connectionTime: 8,
+  brokenConnectionsReset: 10,
+  brokenConnectionsTimedOut: 11,
+  brokenConnectionsAborted: 12,
+  brokenConnectionsOther: 13,
+  retransmitsData: 14,
+  retransmitsHandshake: 15,
+  segmentsSent: 16,
+  bytesSent: 17,
+  bytesReceived: 18,
+} as const
+
+/** Columns of inbound links, for `add` and `set`. */
+export const Inbound = {
+  successfulConnects: 0,
+  brokenConnectionsReset: 2,
+  brokenConnectionsTimedOut: 3,
+  brokenConnectionsAborted: 4,
+  brokenConnectionsOther: 5,
+  retransmitsData: 6,
+  retransmitsHandshake: 7,
+  segmentsSent: 8,
+  bytesSent: 9,
+  bytesReceived: 10,
+} as const
+
+/** Columns of listen links, for `add` and `set`. */
+export const Listen = {
+  listen: 0,
+} as const
+
+/** Columns of self links, for `add` and `set`. */
+export const Self = {
+  info: 0,
+} as const

@@ -1,0 +1,107 @@
+import type { Attributes } from '@opentelemetry/api'
+import type { Metric } from './schema.ts'
+
+/**
+ * How the store's metrics, resources and points are called outside. It is asked once for each metric, container
+ * and row, never in a cycle.
+ */
+export interface Naming {
+  readonly resource: (attributes: Attributes) => Attributes
+  /** Undefined: this naming has no such metric on such links. */
+  readonly metric: (metric: Metric, kind: string) => MetricNaming | undefined
+}
+
+export interface MetricNaming {
+  readonly name: string
+  /** Metrics with the same function share the attribute objects of a row. `resource` is as the container has it. */
+  readonly point: (attributes: Attributes, resource: Attributes) => Attributes
+}
+
+export type NamingName = 'otel' | 'coroot'
+
+const unchanged = (attributes: Attributes): Attributes => attributes
+
+/** OpenTelemetry's names, as metadata.yaml has them. */
+const otel: Naming = {
+  resource: unchanged,
+  metric: ({ name }) => ({ name, point: unchanged }),
+}
+
+/**
+ * The metrics that Coroot's node agent has, which knows connections from the dialling side alone; translated by
+ * Prometheus they get its names. @see coroot-node-agent containers/metrics.go
+ */
+const corootMetrics: Readonly<Record<string, MetricNaming>> = {
+  ...Object.fromEntries(
+    ['successful_connects', 'failed_connects', 'connection_time', 'active_connections', 'retransmits']
+      .concat('bytes_sent', 'bytes_received')
+      .map((name) => [`container.net.tcp.${name}`, { name: `container.net.tcp.${name}`, point: corootLink }]),
+  ),
+  'container.net.tcp.listen': { name: 'container.net.tcp.listen.info', point: corootListen },
+  'container.net.latency': { name: 'container.net.latency', point: corootLatency },
+}
+
+const coroot: Naming = {
+  // Its label is on every point; the Collector's resource_to_telemetry_conversion would give it twice.
+  resource: ({ 'container.id': _, ...attributes }) => attributes,
+  metric({ name }, kind) {
+    if (kind === 'self') return { name, point: unchanged }
+    const known = corootMetrics[name]
+    if (!known) return { name, point: corootOther }
+    return kind === 'inbound' ? undefined : known
+  },
+}
+
+export const namings: Readonly<Record<NamingName, Naming>> = { otel, coroot }
+
+/** What stays of a point's own attributes: without them two columns, or overflow and a link, would be one series. */
+const distinguishing = ['error.type', 'network.tcp.retransmit.type', 'result', 'otel.metric.overflow']
+
+function kept(attributes: Attributes): Attributes {
+  return Object.fromEntries(Object.entries(attributes).filter(([name]) => distinguishing.includes(name)))
+}
+
+function corootLink(attributes: Attributes, resource: Attributes): Attributes {
+  return { container_id: containerId(resource), ...ends(attributes), ...kept(attributes) }
+}
+
+/** Metrics of our own: everything they have, and the labels to join them by. */
+function corootOther(attributes: Attributes, resource: Attributes): Attributes {
+  return { container_id: containerId(resource), ...ends(attributes), ...attributes }
+}
+
+function corootListen(attributes: Attributes, resource: Attributes): Attributes {
+  const address = hostPort(attributes['destination.address'], attributes['destination.port'])
+  return {
+    container_id: containerId(resource),
+    ...(address !== undefined && { listen_addr: address }),
+    proxy: '',
+    ...kept(attributes),
+  }
+}
+
+function corootLatency(attributes: Attributes, resource: Attributes): Attributes {
+  const address = attributes['destination.address']
+  return { container_id: containerId(resource), ...(address !== undefined && { destination_ip: address }), ...kept(attributes) }
+}
+
+function ends(attributes: Attributes): Attributes {
+  const dialled = hostPort(attributes['destination.address'], attributes['destination.port'])
+  const answered = hostPort(attributes['network.peer.address'], attributes['network.peer.port'])
+  return { ...(dialled && { destination: dialled }), ...(answered && { actual_destination: answered }) }
+}
+
+function hostPort(address: Attributes[string], port: Attributes[string]): string | undefined {
+  if (typeof address !== 'string' || port === undefined) return undefined
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+function containerId(resource: Attributes): string {
+  const pod = resource['k8s.pod.name']
+  if (pod) return `/k8s/${resource['k8s.namespace.name']}/${pod}/${resource['k8s.container.name']}`
+  const unit = resource['systemd.unit']
+  if (unit) return `/system.slice/${unit}`
+  const name = resource['container.name'] ?? resource['container.id']
+  if (name) return `/${resource['container.runtime.name'] ?? 'container'}/${name}`
+  return `/${resource['service.name']}`
+}

@@ -1,0 +1,282 @@
+import type { Attributes } from '@opentelemetry/api'
+import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
+import { type Cycle, createClock } from './clock.ts'
+import { collectCycle } from './collect.ts'
+import { type ContainerState, createContainerTable, instanceOf } from './container-table.ts'
+import { createLinkTable } from './link-table.ts'
+import { createLists } from './lists.ts'
+import { type MetricName, metrics, type ResourceAttributeName, resourceAttributes } from './metrics.gen.ts'
+import { type Naming, namings } from './naming.ts'
+import { createPlacement } from './placement.ts'
+import { createPlan } from './plan.ts'
+import { createRows, OVERFLOW, WRITTEN } from './rows.ts'
+import { createSnapshot } from './snapshot.ts'
+import type { Store } from './types.ts'
+
+export interface StoreOptions {
+  /** The program's own resource: service.name and service.instance.id (that of the host), host.name. */
+  readonly self: Attributes
+  /** Of the scope, and service.version of the program's own resource. */
+  readonly version: string
+  /** Links with series of their own in one container, at most. */
+  readonly maxDestinationsPerContainer?: number
+  /** Series in all, at most. Columns that are only counted once touched may exceed it for one cycle. */
+  readonly maxSeries?: number
+  /** A link that nobody uses goes after so long without activity. */
+  readonly seriesTtlMs?: number
+  /** Series of a container that ended stand so long, unless its successor appears. */
+  readonly containerLingerMs?: number
+  readonly naming?: Naming
+  readonly enabledMetrics?: ReadonlySet<MetricName>
+  readonly enabledResourceAttributes?: ReadonlySet<ResourceAttributeName>
+}
+
+const defaultMetrics = new Set<MetricName>(metrics.filter(({ enabled }) => enabled).map(({ name }) => name))
+const defaultAttributes = new Set<ResourceAttributeName>(
+  resourceAttributes.filter(({ enabled }) => enabled).map(({ name }) => name),
+)
+
+/**
+ * The series store.
+ *
+ * @example
+ * const store = createStore({ self: { 'service.name': 'netvitals', 'service.instance.id': hostId }, version })
+ * const container = store.container(key, attributes)
+ * const link = store.link(container, 'outbound', '10.0.0.1:443', () => destination, Date.now())
+ * store.add(link, Outbound.successfulConnects, 1)
+ * store.addActive(link, 1)
+ * const batch = await store.collect(Date.now())
+ */
+export function createStore({
+  self: selfAttributes,
+  version,
+  maxDestinationsPerContainer = 1_000,
+  maxSeries = 200_000,
+  seriesTtlMs = 600_000,
+  containerLingerMs = 300_000,
+  naming = namings.otel,
+  enabledMetrics = defaultMetrics,
+  enabledResourceAttributes = defaultAttributes,
+}: StoreOptions): Store {
+  const plan = createPlan(naming, enabledMetrics)
+  const { kinds, indexOf } = plan
+  const clock = createClock()
+  const rows = createRows(kinds)
+  const links = createLinkTable()
+  const inContainer = createLists()
+  const waiting = createLists()
+  const hidden = new Set<string>(
+    resourceAttributes
+      .filter(({ name, required }) => !required && !enabledResourceAttributes.has(name))
+      .map((a) => a.name),
+  )
+  const containers = createContainerTable({
+    kinds: kinds.length,
+    rowLists: inContainer,
+    waitingLists: waiting,
+    emitted: (attributes) =>
+      naming.resource(Object.fromEntries(Object.entries(attributes).filter(([name]) => !hidden.has(name)))),
+  })
+  const self = containers.makeSelf({ ...selfAttributes, 'service.version': version })
+  const placement = createPlacement({
+    plan,
+    rows,
+    links,
+    clock,
+    inContainer,
+    everywhere: createLists(),
+    waiting,
+    self,
+    maxDestinationsPerContainer,
+    maxSeries,
+  })
+  const snapshot = createSnapshot(plan, rows, version)
+  let overflowed = 0
+  let gaugesLeftOut = 0
+  let refused = 0
+  let series = 0
+  let rttRound = 1
+  let collecting: Promise<unknown> = Promise.resolve()
+
+  /** The container's last values were told: nothing of it is needed any more. */
+  function drop(state: ContainerState): void {
+    placement.detach(state)
+    placement.clear(state)
+    containers.remove(state)
+  }
+
+  /** Everything that it counted was exported since its end. */
+  function isTold(state: ContainerState): boolean {
+    const settled = (row: number) => row < 0 || (!(rows.flags[row]! & WRITTEN) && !hasActive(row))
+    return (
+      state.exportedSinceEnd &&
+      state.leaving.length === 0 &&
+      placement.rowsOf(state).every(settled) &&
+      state.overflow.every(settled)
+    )
+  }
+
+  function hasActive(row: number): boolean {
+    const { active } = kinds[rows.kind[row]!]!
+    return active >= 0 && rows.values[rows.base[row]! + active] !== 0
+  }
+
+  function end(state: ContainerState, nowMs: number): void {
+    if (state.ended) return
+    state.ended = true
+    state.exportedSinceEnd = false
+    state.lingerUntilMs = nowMs + containerLingerMs
+  }
+
+  function touch(row: number): void {
+    const flags = rows.flags[row]!
+    rows.flags[row] = flags | WRITTEN
+    if (flags & OVERFLOW) overflowed++
+  }
+
+  function retain(link: number, nowMs: number): void {
+    clock.see(nowMs)
+    links.retained[link]!++
+    if (links.own[link] !== links.target[link]) placement.place(link)
+    rows.flags[links.target[link]!]! |= WRITTEN
+  }
+
+  function refuse(): void {
+    refused++
+  }
+
+  return {
+    container(key, attributes) {
+      const known = containers.byKey(key)
+      if (known && !known.ended) return known.ref
+      const previous = containers.byInstance(instanceOf(attributes))
+      if (!previous) return containers.make(key, attributes).ref
+      if (previous.ended && !previous.exported) {
+        containers.adopt(previous, key, attributes)
+        return previous.ref
+      }
+      // Still there though its successor is: told once more, and gone.
+      end(previous, clock.lastMs)
+      const told = isTold(previous)
+      if (told) drop(previous)
+      const state = containers.make(key, attributes)
+      if (!told) {
+        previous.successor = state
+        state.predecessor = previous
+      }
+      return state.ref
+    },
+
+    endContainer(ref, nowMs) {
+      const state = containers.get(ref)
+      if (state) end(state, clock.see(nowMs))
+    },
+
+    link(ref, kindName, key, attributes, nowMs) {
+      const state = containers.get(ref) ?? self
+      const kind = indexOf[kindName]
+      const known = state.links[kind]!.get(key)
+      if (known !== undefined) {
+        retain(known, nowMs)
+        return known
+      }
+      clock.see(nowMs)
+      const link = links.take(state, kind, key, attributes())
+      links.retained[link] = 1
+      placement.place(link)
+      return link
+    },
+
+    retain,
+
+    release(link) {
+      if (links.retained[link]! > 0 && --links.retained[link]! === 0) placement.unused(link)
+    },
+
+    add(link, column, delta) {
+      const row = links.target[link]!
+      if (!(delta >= 0 && delta < Number.POSITIVE_INFINITY)) {
+        // A count that goes down is as wrong as one that isn't a number.
+        if (!Number.isFinite(delta) || kinds[rows.kind[row]!]!.monotonic[column]) return refuse()
+      }
+      rows.values[rows.base[row]! + column]! += delta
+      if ((rows.flags[row]! & (WRITTEN | OVERFLOW)) !== WRITTEN) touch(row)
+    },
+
+    addActive(link, delta) {
+      const row = links.target[link]!
+      links.active[link]! += delta
+      rows.values[rows.base[row]! + kinds[rows.kind[row]!]!.active]! += delta
+      if ((rows.flags[row]! & (WRITTEN | OVERFLOW)) !== WRITTEN) touch(row)
+    },
+
+    resetRtt() {
+      rttRound++
+    },
+
+    addRtt(link, seconds) {
+      if (!(seconds >= 0 && seconds < Number.POSITIVE_INFINITY)) return refuse()
+      const row = links.target[link]!
+      const kind = kinds[rows.kind[row]!]!
+      if (rows.flags[row]! & OVERFLOW) {
+        gaugesLeftOut++
+        return
+      }
+      const { values } = rows
+      const sum = rows.base[row]! + kind.rtt
+      const count = rows.base[row]! + kind.rttCount
+      if (values[count + 1] !== rttRound) {
+        values[count + 1] = rttRound
+        values[count] = 0
+        values[sum] = 0
+      }
+      values[sum]! += seconds
+      values[count]!++
+    },
+
+    set(link, column, value) {
+      if (!Number.isFinite(value)) return refuse()
+      const row = links.target[link]!
+      if (rows.flags[row]! & OVERFLOW) gaugesLeftOut++
+      else rows.values[rows.base[row]! + column] = value
+    },
+
+    collect(nowMs): Promise<ResourceMetrics[]> {
+      const cycle = collecting.then(() => run(nowMs))
+      // The next one waits for this one, however it ends.
+      collecting = cycle.catch(() => undefined)
+      return cycle
+    },
+
+    stats: () => ({
+      containers: containers.size - 1,
+      links: placement.rowCount,
+      series,
+      evicted: placement.evicted,
+      overflowed,
+      gaugesLeftOut,
+      refused,
+    }),
+  }
+
+  async function run(nowMs: number): Promise<ResourceMetrics[]> {
+    const cycle: Cycle = clock.beginCycle(nowMs)
+    placement.introduceSelf()
+    const batch = await collectCycle({
+      cycle,
+      plan,
+      rows,
+      links,
+      clock,
+      containers,
+      placement,
+      snapshot,
+      self,
+      rttRound,
+      seriesTtlMs,
+      drop,
+    })
+    series = snapshot.points
+    return batch
+  }
+}

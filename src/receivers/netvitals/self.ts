@@ -1,0 +1,86 @@
+import type { Settings } from '../../component/types.ts'
+import type { Connections } from './connections/types.ts'
+import type { Tracer } from './kernel/tracer.ts'
+import type { Store } from './metrics/types.ts'
+
+interface Observed {
+  readonly tracer: Tracer
+  readonly connections: Connections
+  readonly store: Store
+}
+
+/** The receiver's own metrics (netvitals.*). Ends with what it returns. */
+export function observe({ meter, id }: Settings, { tracer, connections, store }: Observed): () => void {
+  const receiver = { receiver: id.toString() }
+  const counter = (name: string, unit: string, description: string) =>
+    meter.createObservableCounter(name, { unit, description })
+  const gauge = (name: string, unit: string, description: string) =>
+    meter.createObservableGauge(name, { unit, description })
+
+  const read = counter('netvitals.events.read', '{record}', 'Records read from the kernel.')
+  const lost = counter(
+    'netvitals.events.lost',
+    '{record}',
+    'Records that found the ring buffer full, by kind; what their totals held arrives later.',
+  )
+  const deferred = counter(
+    'netvitals.events.deferred',
+    '{record}',
+    'Ends that found the ring full and were kept for the next walk.',
+  )
+  const endsLost = counter('netvitals.events.ends_lost', '{record}', 'Ends lost for good.')
+  const full = counter(
+    'netvitals.sockets.untracked',
+    '{socket}',
+    'Sockets not tracked: kernel::max_sockets was reached.',
+  )
+  const untracked = counter(
+    'netvitals.retransmits.untracked',
+    '{segment}',
+    'Retransmits of sockets that are not tracked.',
+  )
+  const tracked = gauge('netvitals.sockets.tracked', '{socket}', 'Connections and attempts tracked now.')
+  const reconciled = counter(
+    'netvitals.connections.reconciled',
+    '{connection}',
+    'Connections whose end was lost, ended by reconciliation.',
+  )
+  const kernelMemory = gauge('netvitals.kernel.memory', 'By', 'Kernel memory of the eBPF maps.')
+  const batch = gauge(
+    'netvitals.batch.latency',
+    's',
+    'Longest time that one batch of records took, since the last reading.',
+  )
+  const series = gauge('netvitals.series', '{series}', 'Data points of the last cycle.')
+  const evicted = counter('netvitals.series.evicted', '{row}', 'Links whose series were evicted by a limit.')
+  const overflowed = counter('netvitals.series.overflowed', '{update}', 'Updates that went to an overflow series.')
+  const leftOut = counter('netvitals.series.gauges_left_out', '{point}', 'Gauge points left out beyond a limit.')
+  const refused = counter('netvitals.series.refused', '{value}', 'Values refused because they were not finite.')
+  const all = [read, lost, deferred, endsLost, full, untracked, tracked, reconciled, kernelMemory, batch]
+  const observables = [...all, series, evicted, overflowed, leftOut, refused]
+
+  const callback: Parameters<typeof meter.addBatchObservableCallback>[0] = (result) => {
+    const counters = tracer.counters()
+    const reading = tracer.reading()
+    const usage = tracer.usage()
+    const state = connections.stats()
+    const stored = store.stats()
+    result.observe(read, reading.records, receiver)
+    for (const [kind, count] of counters.lost) result.observe(lost, count, { ...receiver, kind })
+    result.observe(deferred, counters.deferred, receiver)
+    result.observe(endsLost, counters.endsLost, receiver)
+    result.observe(full, counters.socketsFull, receiver)
+    result.observe(untracked, counters.untrackedRetransmits, receiver)
+    result.observe(tracked, state.tracked, receiver)
+    result.observe(reconciled, state.reconciled, receiver)
+    result.observe(kernelMemory, usage.mapBytes, receiver)
+    result.observe(batch, reading.longestBatchMs / 1000, receiver)
+    result.observe(series, stored.series, receiver)
+    result.observe(evicted, stored.evicted, receiver)
+    result.observe(overflowed, stored.overflowed, receiver)
+    result.observe(leftOut, stored.gaugesLeftOut, receiver)
+    result.observe(refused, stored.refused, receiver)
+  }
+  meter.addBatchObservableCallback(callback, observables)
+  return () => meter.removeBatchObservableCallback(callback, observables)
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs fill.bpf.c on the ring of a running tracer, found by its map's id.
+//
+//   fill OBJECT MAP_ID CONNECTIONS DESTINATIONS
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/types.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct fill {
+    __u64 connections, first, destinations, filled;
+};
+
+int main(int argc, char **argv)
+{
+    if (argc != 5) return 2;
+    struct bpf_object *object = bpf_object__open_file(argv[1], NULL);
+    int ring = bpf_map_get_fd_by_id(atoi(argv[2]));
+    if (!object || ring < 0 || bpf_map__reuse_fd(bpf_object__find_map_by_name(object, "ring"), ring)) return 1;
+    if (bpf_object__load(object)) return 1;
+    int program = bpf_program__fd(bpf_object__find_program_by_name(object, "fill"));
+    unsigned long long total = strtoull(argv[3], NULL, 0), done = 0;
+    struct timespec from, to;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    while (done < total) {
+        struct fill f = {total - done < 8192 ? total - done : 8192, done, strtoull(argv[4], NULL, 0), 0};
+        LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &f, .ctx_size_in = sizeof f);
+        if (bpf_prog_test_run_opts(program, &options)) {
+            perror("bpf_prog_test_run");
+            return 1;
+        }
+        done += f.filled;
+        if (f.filled < f.connections) sched_yield(); // full: the reader's turn
+    }
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    printf("{\"records\":%llu,\"seconds\":%.6f}\n", done * 2, to.tv_sec - from.tv_sec + (to.tv_nsec - from.tv_nsec) / 1e9);
+    return 0;
+}

@@ -1,0 +1,154 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Outbound } from '../../src/receivers/netvitals/metrics/metrics.gen.ts'
+import { createStore } from '../../src/receivers/netvitals/metrics/store.ts'
+import type { LinkRef, Store } from '../../src/receivers/netvitals/metrics/types.ts'
+
+// What a link with connections and no failures has.
+const SERIES_PER_LINK = 9
+const LINKS_PER_CONTAINER = 200
+const CYCLE_MS = 10_000
+const epochMs = 1_700_000_000_000
+
+interface Filled {
+  store: Store
+  links: LinkRef[]
+}
+
+function fill(seriesCount: number): Filled {
+  const store = createStore({
+    self: { 'service.name': 'netvitals', 'service.instance.id': 'bench' },
+    version: '0',
+    maxSeries: seriesCount * 2,
+  })
+  const links: LinkRef[] = []
+  let container = 0
+  for (let index = 0; index < seriesCount / SERIES_PER_LINK; index++) {
+    if (index % LINKS_PER_CONTAINER === 0) {
+      const name = `container-${index / LINKS_PER_CONTAINER}`
+      container = store.container(name, {
+        'service.name': name,
+        'service.instance.id': `${name}-0123456789ab`,
+        'container.id': `${name}-0123456789ab`,
+      })
+    }
+    const address = `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`
+    const attributes = () => ({
+      'destination.address': address,
+      'destination.port': 443,
+      'network.peer.address': `${address}`,
+      'network.peer.port': 8443,
+      'network.type': 'ipv4',
+      'destination.scope': 'cluster',
+    })
+    links.push(store.link(container, 'outbound', `${address}:443>8443`, attributes, epochMs))
+  }
+  for (const link of links) store.addActive(link, 1)
+  return { store, links }
+}
+
+/** A walk's record of each live connection. */
+function walk(store: Store, links: readonly LinkRef[]): void {
+  store.resetRtt()
+  for (const link of links) {
+    store.add(link, Outbound.bytesSent, 1234)
+    store.add(link, Outbound.bytesReceived, 4321)
+    store.add(link, Outbound.segmentsSent, 7)
+    store.addRtt(link, 0.00123)
+  }
+}
+
+function heldBytes(): number {
+  if (!globalThis.gc) throw new Error('run with node --expose-gc: bytes a series are measured after a collection')
+  for (let round = 0; round < 4; round++) globalThis.gc()
+  const { heapUsed, arrayBuffers, external } = process.memoryUsage()
+  // arrayBuffers is part of external.
+  return heapUsed + Math.max(arrayBuffers, external)
+}
+
+async function bytesPerSeries(seriesCount: number): Promise<number> {
+  const before = heldBytes()
+  const { store, links } = fill(seriesCount)
+  walk(store, links)
+  await store.collect(epochMs + CYCLE_MS)
+  const bytes = heldBytes() - before
+  return bytes / store.stats().series
+}
+
+/** The records of a connection: one in four opens or ends, the rest are samples. Links in a scattered order. */
+function nsPerRecord(): number {
+  const { store, links } = fill(100_000)
+  const order = links.map((_, index) => links[(index * 7919) % links.length]!)
+  const rounds = 60
+  const times: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    const start = performance.now()
+    for (const link of order) {
+      store.retain(link, epochMs + round)
+      store.add(link, Outbound.successfulConnects, 1)
+      store.add(link, Outbound.connectionTime, 0.001)
+      store.addActive(link, 1)
+      store.add(link, Outbound.bytesSent, 1234)
+      store.add(link, Outbound.bytesReceived, 4321)
+      store.add(link, Outbound.segmentsSent, 7)
+      store.add(link, Outbound.retransmitsData, 1)
+      store.release(link)
+    }
+    times.push(((performance.now() - start) * 1e6) / order.length)
+  }
+  return median(times)
+}
+
+/** Longest time that the event loop was held while one cycle ran, and the cycle's own time. */
+async function collectMs(seriesCount: number): Promise<{ totalMs: number; longestSliceMs: number }> {
+  const { store, links } = fill(seriesCount)
+  const totals: number[] = []
+  const slices: number[] = []
+  for (let cycle = 1; cycle <= 12; cycle++) {
+    walk(store, links)
+    let done = false
+    let longest = 0
+    const watch = (async () => {
+      let last = performance.now()
+      while (!done) {
+        await nextTurn()
+        const now = performance.now()
+        longest = Math.max(longest, now - last)
+        last = now
+      }
+    })()
+    const start = performance.now()
+    const batch = await store.collect(epochMs + cycle * CYCLE_MS)
+    totals.push(performance.now() - start)
+    done = true
+    await watch
+    if (batch.length < 2) throw new Error('nothing was collected')
+    // The first cycles make the attribute objects and are compiled meanwhile.
+    if (cycle > 2) slices.push(longest)
+  }
+  return { totalMs: median(totals), longestSliceMs: Math.max(...slices) }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!
+}
+
+export async function bench(): Promise<Record<string, number>> {
+  const at100k = await bytesPerSeries(100_000)
+  const at200k = await bytesPerSeries(200_000)
+  const nsRecord = nsPerRecord()
+  const small = await collectMs(100_000)
+  const large = await collectMs(200_000)
+  return {
+    'store: bytes a series at 100,000': at100k,
+    'store: bytes a series at 200,000': at200k,
+    'store: ns to apply a record of 9 calls': nsRecord,
+    'store: ms to collect 100,000 series': small.totalMs,
+    'store: longest slice of it, ms': small.longestSliceMs,
+    'store: ms to collect 200,000 series': large.totalMs,
+    'store: longest slice of that, ms': large.longestSliceMs,
+  }
+}
+
+if (import.meta.main) {
+  for (const [name, value] of Object.entries(await bench())) console.log(`${name}: ${value.toPrecision(4)}`)
+}
