@@ -3,7 +3,7 @@
 //
 //   node native/setup.mjs run|test|containers|asan|bench
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -51,7 +51,8 @@ const needs = {
     ['docker.io', () => inPath('dockerd') && inPath('docker')],
     ['podman', () => inPath('podman')],
     ['runc', () => inPath('runc')],
-    ['busybox-static', () => existsSync('/bin/busybox')],
+    ['conmon', () => inPath('conmon')],
+    ['busybox-static', () => existsSync('/bin/busybox') && !works('sh', '-c', 'ldd /bin/busybox')],
   ],
   asan: [],
   bench: [],
@@ -72,25 +73,44 @@ function installPackages(mode) {
   let missing = aptPackages(mode)
   if (missing.length === 0) return
   if (!isDebian())
-    fail(`missing: ${missing.join(' ')} (names of Debian 12); install your distribution's packages of these, then run this again`)
+    fail(
+      `missing: ${missing.join(' ')} (names of Debian 12); install your distribution's packages of these, then run this again`,
+    )
   const command = `apt-get install --no-install-recommends ${missing.join(' ')}`
   if (process.getuid() !== 0) fail(`missing: ${missing.join(' ')}; run as root: ${command}`)
   say(`installing ${missing.join(' ')} (apt-get)`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   const apt = (...args) => spawnSync('apt-get', args, { env, encoding: 'utf8', maxBuffer: 1 << 26 })
   apt('-qq', 'update')
-  // Ubuntu 24.04 has no package bpftool.
-  if (missing.includes('bpftool') && !works('apt-cache', 'show', 'bpftool'))
+  const known = (name) => works('apt-cache', 'show', name)
+  // Ubuntu 24.04 has no package bpftool; from Debian 13 on Docker's client is one of its own.
+  if (missing.includes('bpftool') && !known('bpftool'))
     missing = missing.map((name) => (name === 'bpftool' ? 'linux-tools-generic' : name))
-  const result = apt('-qq', '-y', '--no-install-recommends', 'install', ...missing)
+  if (missing.includes('docker.io') && known('docker-cli')) missing.push('docker-cli')
+  const result = withoutServices(() => apt('-qq', '-y', '--no-install-recommends', 'install', ...missing))
   if (result.status !== 0) fail(`${command} failed:\n${result.stderr || result.error}`)
   const left = aptPackages(mode)
   if (left.length > 0) fail(`still missing after apt-get: ${left.join(' ')}`)
 }
 
+/** Packages may start daemons as they are installed (Docker's changes the firewall): not on behalf of a test. */
+function withoutServices(install) {
+  const policy = '/usr/sbin/policy-rc.d'
+  if (existsSync(policy)) return install()
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  try {
+    return install()
+  } finally {
+    rmSync(policy)
+  }
+}
+
 const mtime = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0)
 const newest = (paths) => Math.max(...paths.map(mtime))
-const filesIn = (dir, pattern) => readdirSync(dir).filter((name) => pattern.test(name)).map((name) => join(dir, name))
+const filesIn = (dir, pattern) =>
+  readdirSync(dir)
+    .filter((name) => pattern.test(name))
+    .map((name) => join(dir, name))
 
 function installModules() {
   const arch = { x64: 'x64', arm64: 'arm64' }[process.arch]
@@ -154,7 +174,8 @@ function buildAddon(output, extra) {
     return object
   })
   const link = (libraries) =>
-    spawnSync('clang++', ['-shared', ...extra, ...compiled, '-o', `${output}.new`, ...libraries], { stdio: 'ignore' }).status
+    spawnSync('clang++', ['-shared', ...extra, ...compiled, '-o', `${output}.new`, ...libraries], { stdio: 'ignore' })
+      .status
   const fixed = ['-Wl,-Bstatic', '-lbpf', '-lelf', '-lz', '-Wl,-Bdynamic', '-Wl,--exclude-libs,ALL']
   const zstd = [...fixed.slice(0, 4), '-lzstd', ...fixed.slice(4)]
   if (link(fixed) !== 0 && link(zstd) !== 0)

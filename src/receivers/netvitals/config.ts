@@ -1,5 +1,6 @@
 import type { z } from 'zod'
-import { boolean, duration, integer, invalid, object, oneOf, size, string } from '../../config/fields.ts'
+import { boolean, duration, integer, invalid, object, oneOf, size } from '../../config/fields.ts'
+import { containersConfig } from './containers/config.ts'
 import { destinationsConfig } from './destinations/config.ts'
 import { metrics, resourceAttributes } from './metrics/metrics.gen.ts'
 
@@ -24,11 +25,6 @@ const kernel = object({
     .describe(
       'Most live sockets tracked; beyond it new ones are counted as untracked. 16 bytes of kernel memory each, 200 more for each live one.',
     ),
-})
-
-const containers = object({
-  cgroup_root: string().optional().describe('Mount point of the cgroup2 hierarchy; found by itself when absent.'),
-  cluster_name: string().optional().describe('Kubernetes cluster of this node, as k8s.cluster.name.'),
 })
 
 const limits = object({
@@ -70,7 +66,7 @@ export const config = object({
     .prefault(false)
     .describe('Adds client.address to what a container accepts: one more link for each peer address.'),
   kernel: kernel.prefault({}).describe('The eBPF side. Changing it attaches the programs anew.'),
-  containers: containers.prefault({}).describe('How sockets are given to containers.'),
+  containers: containersConfig.prefault({}).describe('How sockets are given to containers.'),
   destinations: destinationsConfig.prefault({}).describe('How destinations are named.'),
   limits: limits.prefault({}).describe('Bounds on memory and series.'),
   metrics: switches(metrics).prefault({}).describe('Metrics to send or leave out.'),

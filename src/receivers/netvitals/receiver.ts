@@ -26,20 +26,25 @@ export interface NetvitalsReceiver extends Receiver {
  */
 export function createReceiver(settings: Settings, config: Config, next: Consumer): NetvitalsReceiver {
   const { id, log } = settings
-  const facts = readHost()
+  const { cgroup_root: cgroupRoot, host_id, host_name, node_name, cluster_name: clusterName } = config.containers
+  const facts = readHost({ id: host_id, name: host_name, nodeName: node_name })
   let tracer: Tracer | undefined
   let host: Host | undefined
   let timer: NodeJS.Timeout | undefined
   let cycle: Promise<void> = Promise.resolve()
   let stopped = false
+  let cgroupsLost = 0
 
   const containers = createContainers({
     host: facts,
-    cgroupRoot: config.containers.cgroup_root,
-    clusterName: config.containers.cluster_name,
+    cgroupRoot,
+    clusterName,
     report: (status, detail) => host?.report(id, 'containers', status, detail),
   })
-  const destinations = createDestinations({ config: config.destinations })
+  const destinations = createDestinations({
+    config: config.destinations,
+    report: (status, detail) => host?.report(id, 'destinations', status, detail),
+  })
   const { limits } = config
   const store = createStore({
     self: selfAttributes(facts),
@@ -68,7 +73,11 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     if (!tracer) return
     destinations.refresh()
     await tracer.sample()
-    connections.endWalk(tracer.counters().endsLost)
+    const counters = tracer.counters()
+    connections.endWalk(counters.endsLost)
+    const lost = (counters.lost.get('cgroupMkdir') ?? 0) + (counters.lost.get('cgroupRmdir') ?? 0)
+    if (lost > cgroupsLost) await containers.resync()
+    cgroupsLost = lost
     const batch: Batch = await store.collect(Date.now())
     connections.endCycle()
     await snapshot?.afterCycle()
