@@ -56,6 +56,8 @@ export interface Processor extends Lifecycle, Consumer {}
 export interface Exporter extends Lifecycle {
   export(batch: Batch, resultCallback: (result: ExportResult) => void): void
   forceFlush(): Promise<void>
+  /** It counts its sent and failed points itself (exporters/sending does); otherwise the service does, by the results. */
+  readonly countsPoints?: boolean
 }
 
 /** What developers pass to a component (what users set is its Config). */

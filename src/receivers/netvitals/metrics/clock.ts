@@ -14,6 +14,8 @@ export interface Cycle {
 export interface Clock {
   /** The time to write down for something that happens now. */
   see(nowMs: number): number
+  /** A time later than every one given before, without waiting for it. */
+  next(): number
   beginCycle(nowMs: number): Cycle
   /** End of the cycle before this one; before the first, the earliest time seen. */
   readonly previousEndMs: number
@@ -34,6 +36,10 @@ export function createClock(): Clock {
     see(nowMs) {
       if (nowMs > last) last = nowMs
       if (end === Number.NEGATIVE_INFINITY) end = previousEnd = last
+      return last
+    },
+    next() {
+      last++
       return last
     },
     beginCycle(nowMs) {

@@ -5,12 +5,11 @@ import type { ContainerState, ContainerTable } from './container-table.ts'
 import type { LinkTable } from './link-table.ts'
 import type { Placement } from './placement.ts'
 import { CURRENT, MEAN, type Plan } from './plan.ts'
-import { LEAVING, PASSED_EVERYWHERE, PASSED_IN_CONTAINER, type Rows, WRITTEN } from './rows.ts'
+import type { Recency } from './recency.ts'
+import { LEAVING, type Rows, WRITTEN } from './rows.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** Work between two yields to the event loop. */
-const SLICE_MS = 4
-/** Rows between two looks at the clock. */
+/** Rows between two looks at the time. */
 const ROWS_PER_LOOK = 16
 
 interface CycleParts {
@@ -20,11 +19,14 @@ interface CycleParts {
   readonly links: LinkTable
   readonly clock: Clock
   readonly containers: ContainerTable
+  readonly recency: Recency
   readonly placement: Placement
   readonly snapshot: Snapshot
   readonly self: ContainerState
   readonly rttRound: number
   readonly seriesTtlMs: number
+  /** Work between two yields to the event loop; 0: a yield after every row. */
+  readonly sliceMs: number
   /** Ends a container whose last values were told. */
   readonly drop: (state: ContainerState) => void
 }
@@ -34,7 +36,21 @@ interface CycleParts {
  * waits for the next cycle, and what is added to a row after its turn is in the next cycle too.
  */
 export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]> {
-  const { cycle, plan, rows, links, clock, containers, placement, snapshot, self, seriesTtlMs, drop } = parts
+  const {
+    cycle,
+    plan,
+    rows,
+    links,
+    clock,
+    containers,
+    recency,
+    placement,
+    snapshot,
+    self,
+    seriesTtlMs,
+    sliceMs,
+    drop,
+  } = parts
   const { endMs, restartMs } = cycle
   const batch: ResourceMetrics[] = []
   let sliceStart = performance.now()
@@ -53,16 +69,18 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
 
   async function container(state: ContainerState): Promise<void> {
     const ended = state.ended
-    const last = ended && (state.successor !== undefined || endMs >= state.lingerUntilMs)
+    const over = ended && (state.successor !== undefined || endMs >= state.lingerUntilMs)
+    const last = over && recency.rowsOf(state).every((row) => rows.born[row] !== clock.cycles)
     if (last) placement.detach(state)
-    for (const row of state.leaving.splice(0)) {
-      snapshot.leavingRow(row)
-      placement.left(row)
-    }
+    for (const row of [...state.leaving]) leave(row)
     let looked = 0
-    for (const row of placement.rowsOf(state)) {
-      if (++looked % ROWS_PER_LOOK === 0) await breathe()
-      if (rows.container[row] !== state || rows.born[row] === clock.cycles || rows.flags[row]! & LEAVING) continue
+    for (const row of recency.rowsOf(state)) {
+      if (++looked % ROWS_PER_LOOK === 0 || sliceMs === 0) await breathe()
+      if (rows.container[row] !== state || rows.born[row] === clock.cycles) continue
+      if (rows.flags[row]! & LEAVING) {
+        leave(row)
+        continue
+      }
       const link = rows.link[row]!
       const written = (rows.flags[row]! & WRITTEN) !== 0
       if (!written && link >= 0 && links.retained[link] === 0 && endMs - rows.activeMs[row]! > seriesTtlMs) {
@@ -71,7 +89,7 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
       }
       if (written) rows.activeMs[row] = endMs
       placement.counted(row, snapshot.row(row))
-      placement.exported(row, written)
+      if (written && link >= 0) recency.exported(row)
       told(row)
     }
     if (!state.gone) overflowOf(state)
@@ -83,6 +101,11 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
     await breathe()
   }
 
+  function leave(row: number): void {
+    snapshot.leavingRow(row)
+    placement.left(row)
+  }
+
   function overflowOf(state: ContainerState): void {
     for (const row of state.overflow) {
       if (row < 0) continue
@@ -92,7 +115,7 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
   }
 
   function told(row: number): void {
-    rows.flags[row]! &= ~(WRITTEN | PASSED_IN_CONTAINER | PASSED_EVERYWHERE)
+    rows.flags[row]! &= ~WRITTEN
     if (restartMs !== undefined) beginAnew(row)
   }
 
@@ -103,7 +126,7 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
 
   async function breathe(): Promise<void> {
     // A clock that was put back is dealt with in one go: no row may begin between the old time and the new.
-    if (restartMs !== undefined || performance.now() - sliceStart < SLICE_MS) return
+    if (restartMs !== undefined || performance.now() - sliceStart < sliceMs) return
     await nextTurn()
     sliceStart = performance.now()
   }
@@ -119,14 +142,15 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
 
   function restart(nowMs: number): void {
     const shiftMs = nowMs - endMs
+    clock.restart(nowMs)
     for (const state of containers.all()) {
       state.lingerUntilMs += shiftMs
-      for (const row of [...placement.rowsOf(state), ...state.overflow, ...state.leaving]) {
+      state.sinceMs = state.predecessor ? clock.next() : nowMs
+      for (const row of [...recency.rowsOf(state), ...state.overflow, ...state.leaving]) {
         if (row < 0) continue
-        rows.setStart(row, nowMs)
+        rows.setStart(row, state.sinceMs)
         rows.activeMs[row]! += shiftMs
       }
     }
-    clock.restart(nowMs)
   }
 }

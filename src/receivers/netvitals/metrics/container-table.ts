@@ -9,6 +9,8 @@ export interface ContainerState {
   readonly ref: ContainerRef
   key: string
   readonly instance: string
+  /** None of its series starts earlier: a successor's don't start with those of its predecessor. */
+  sinceMs: number
   /** As they were given: what the naming makes a point's attributes from. */
   attributes: Attributes
   resource: ResourceMetrics['resource']
@@ -24,7 +26,7 @@ export interface ContainerState {
   /** List of links in use that have no row. */
   readonly waiting: number
   /** Rows that were evicted while in use: exported once more, with no active connection. */
-  leaving: number[]
+  readonly leaving: number[]
   ended: boolean
   lingerUntilMs: number
   exported: boolean
@@ -32,6 +34,8 @@ export interface ContainerState {
   /** Same service.instance.id, not yet exported for the last time: until then this one isn't exported. */
   predecessor: ContainerState | undefined
   successor: ContainerState | undefined
+  /** Its links were taken from it; it is exported once more. */
+  detached: boolean
   gone: boolean
 }
 
@@ -43,7 +47,7 @@ export interface ContainerTable {
   byInstance(instance: string): ContainerState | undefined
   all(): Iterable<ContainerState>
   readonly size: number
-  make(key: string, attributes: Attributes): ContainerState
+  make(key: string, attributes: Attributes, sinceMs: number): ContainerState
   /** The program's own, found by nobody and in `all` first. */
   makeSelf(attributes: Attributes): ContainerState
   /** A container that ended and was never exported goes on as its successor. */
@@ -75,11 +79,12 @@ export function createContainerTable({
   const byInstance = new Map<string, ContainerState>()
   let nextRef = 1
 
-  function create(key: string, attributes: Attributes): ContainerState {
+  function create(key: string, attributes: Attributes, sinceMs: number): ContainerState {
     const state: ContainerState = {
       ref: nextRef++,
       key,
       instance: instanceOf(attributes),
+      sinceMs,
       attributes,
       resource: createResource(emitted(attributes)),
       links: Array.from({ length: kinds }, () => new Map<string, LinkRef>()),
@@ -95,6 +100,7 @@ export function createContainerTable({
       exportedSinceEnd: false,
       predecessor: undefined,
       successor: undefined,
+      detached: false,
       gone: false,
     }
     byRef.set(state.ref, state)
@@ -109,13 +115,13 @@ export function createContainerTable({
     get size() {
       return byRef.size
     },
-    make(key, attributes) {
-      const state = create(key, attributes)
+    make(key, attributes, sinceMs) {
+      const state = create(key, attributes, sinceMs)
       byKey.set(key, state)
       byInstance.set(state.instance, state)
       return state
     },
-    makeSelf: (attributes) => create('', attributes),
+    makeSelf: (attributes) => create('', attributes, Number.NEGATIVE_INFINITY),
     adopt(state, key, attributes) {
       if (byKey.get(state.key) === state) byKey.delete(state.key)
       state.key = key

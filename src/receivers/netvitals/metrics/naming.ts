@@ -82,7 +82,11 @@ function corootListen(attributes: Attributes, resource: Attributes): Attributes 
 
 function corootLatency(attributes: Attributes, resource: Attributes): Attributes {
   const address = attributes['destination.address']
-  return { container_id: containerId(resource), ...(address !== undefined && { destination_ip: address }), ...kept(attributes) }
+  return {
+    container_id: containerId(resource),
+    ...(address !== undefined && { destination_ip: address }),
+    ...kept(attributes),
+  }
 }
 
 function ends(attributes: Attributes): Attributes {

@@ -3,8 +3,9 @@ import type { Clock } from './clock.ts'
 import type { ContainerState } from './container-table.ts'
 import type { LinkTable } from './link-table.ts'
 import type { Lists } from './lists.ts'
-import type { Plan } from './plan.ts'
-import { LEAVING, OVERFLOW, PASSED_EVERYWHERE, PASSED_IN_CONTAINER, type Rows, WRITTEN } from './rows.ts'
+import { ABSENT, CURRENT, type Plan } from './plan.ts'
+import type { Recency } from './recency.ts'
+import { LEAVING, OVERFLOW, type Rows, WRITTEN } from './rows.ts'
 import type { LinkRef } from './types.ts'
 
 /**
@@ -20,8 +21,6 @@ export interface Placement {
   unused(link: LinkRef): void
   /** A row that has idled. */
   expire(row: number): void
-  /** After it was exported: in order of activity. */
-  exported(row: number, active: boolean): void
   /** Series that a row turned out to have. */
   counted(row: number, series: number): void
   /** Back within maxSeries, then rows for links in use that have none, while there is room. */
@@ -32,10 +31,8 @@ export interface Placement {
   detach(state: ContainerState): void
   /** Frees the rows of a container that was detached. */
   clear(state: ContainerState): void
-  /** Frees the rows that were evicted while in use, once they were exported. */
+  /** Frees a row that was evicted while in use, once it was exported. */
   left(row: number): void
-  /** The rows of a container's links as they stand. */
-  rowsOf(state: ContainerState): number[]
   readonly rowCount: number
   readonly evicted: number
 }
@@ -45,8 +42,8 @@ export interface PlacementOptions {
   readonly rows: Rows
   readonly links: LinkTable
   readonly clock: Clock
-  readonly inContainer: Lists
-  readonly everywhere: Lists
+  readonly recency: Recency
+  /** A list for each container: its links in use that have no row. */
   readonly waiting: Lists
   /** The program's own resource: it has no link, only the overflow of those who have none of their own. */
   readonly self: ContainerState
@@ -58,10 +55,8 @@ const overflowAttributes: Attributes = Object.freeze({ 'otel.metric.overflow': t
 const none: Attributes = Object.freeze({})
 
 export function createPlacement(options: PlacementOptions): Placement {
-  const { plan, rows, links, clock, inContainer, everywhere, waiting, self } = options
+  const { plan, rows, links, clock, recency, waiting, self, maxDestinationsPerContainer, maxSeries } = options
   const { kinds } = plan
-  const idle = everywhere.newList()
-  const inUse = everywhere.newList()
   let series = 0
   let rowCount = 0
   let evicted = 0
@@ -70,18 +65,22 @@ export function createPlacement(options: PlacementOptions): Placement {
     const state = links.container[link]!
     const kind = links.kind[link]!
     const { reserve } = kinds[kind]!
-    if (reserve === 0 || state === self || !makeRoom(state, reserve)) {
+    if (reserve === 0 || !mayGrow(state) || !makeRoom(state, reserve)) {
       share(link)
       return
     }
     const row = links.own[link]! < 0 ? make(link, state, kind) : comeBack(link)
     waiting.remove(link)
     retarget(link, row)
-    inContainer.push(state.idle, row)
-    everywhere.push(idle, row)
+    recency.enter(row)
     state.rowCount++
     rowCount++
     series += rows.series[row]!
+  }
+
+  /** A container with a successor begins no series any more: they would be the successor's. */
+  function mayGrow(state: ContainerState): boolean {
+    return state !== self && !state.successor
   }
 
   function make(link: LinkRef, state: ContainerState, kind: number): number {
@@ -130,66 +129,48 @@ export function createPlacement(options: PlacementOptions): Placement {
     if (row >= 0) return row
     const { reserve } = kinds[kind]!
     const own = state === self
-    if (!own && (reserve === 0 || !makeRoomForOverflow(reserve))) return overflow(self, kind)
-    const attributes = kind === plan.indexOf.self ? none : overflowAttributes
+    if (!own && (reserve === 0 || !mayGrow(state) || !makeRoomForOverflow(reserve))) return overflow(self, kind)
+    const info = kind === plan.indexOf.self
     // Nothing happened on it before: it may begin where the last cycle ended.
-    const made = rows.take(kind, state, attributes, clock.previousEndMs, clock.cycles)
+    const startMs = Math.max(clock.previousEndMs, state.sinceMs)
+    const made = rows.take(kind, state, info ? none : overflowAttributes, startMs, clock.cycles)
+    if (!info) clearGauges(made)
     if (reserve > 0) rows.flags[made]! |= OVERFLOW
     state.overflow[kind] = made
     if (!own) series += reserve
     return made
   }
 
+  /** Values of several links don't make one. */
+  function clearGauges(row: number): void {
+    for (const { cell, rule } of kinds[rows.kind[row]!]!.emitted) {
+      if (rule === CURRENT) rows.values[rows.base[row]! + cell] = ABSENT
+    }
+  }
+
   function makeRoom(state: ContainerState, reserve: number): boolean {
-    while (state.rowCount >= options.maxDestinationsPerContainer) {
-      const row = leastActive(inContainer, state.idle, state.inUse, PASSED_IN_CONTAINER)
-      if (row < 0) return false
-      evict(row)
-    }
-    while (series + reserve > options.maxSeries) {
-      const row = leastActive(everywhere, idle, inUse, PASSED_EVERYWHERE)
-      if (row < 0) return false
-      evict(row)
-    }
-    return true
+    return (
+      evictWhile(
+        () => state.rowCount >= maxDestinationsPerContainer,
+        () => recency.leastActiveIn(state),
+      ) && evictWhile(() => series + reserve > maxSeries, recency.leastActive)
+    )
   }
 
   /** Only rows that nobody uses go for it: evicting another one may need overflow itself. */
   function makeRoomForOverflow(reserve: number): boolean {
-    while (series + reserve > options.maxSeries) {
-      const row = leastActive(everywhere, idle, -1, PASSED_EVERYWHERE)
+    return evictWhile(() => series + reserve > maxSeries, recency.leastActiveUnused)
+  }
+
+  /** False: nothing more can go. */
+  function evictWhile(full: () => boolean, next: () => number): boolean {
+    while (full()) {
+      const row = next()
       if (row < 0) return false
-      evict(row)
+      evicted++
+      remove(row)
     }
     return true
-  }
-
-  /**
-   * The least recently active row that can go, -1: none. The hot path doesn't keep the order: rows that were
-   * written to are moved to the front here, once a cycle.
-   */
-  function leastActive(lists: Lists, idleList: number, inUseList: number, passed: number): number {
-    for (const list of inUseList < 0 ? [idleList] : [idleList, inUseList]) {
-      for (let row = lists.last(list); row >= 0; row = lists.last(list)) {
-        const flags = rows.flags[row]!
-        if (flags & WRITTEN) {
-          if (flags & passed) break
-          rows.flags[row] = flags | passed
-          lists.move(list, row)
-        } else if (list === idleList && links.retained[rows.link[row]!]! > 0) {
-          if (inUseList < 0) return -1
-          lists.move(inUseList, row)
-        } else {
-          return row
-        }
-      }
-    }
-    return -1
-  }
-
-  function evict(row: number): void {
-    evicted++
-    remove(row)
   }
 
   function remove(row: number): void {
@@ -213,8 +194,7 @@ export function createPlacement(options: PlacementOptions): Placement {
   }
 
   function leave(row: number): void {
-    inContainer.remove(row)
-    everywhere.remove(row)
+    recency.leave(row)
     rows.container[row]!.rowCount--
     rowCount--
     series -= rows.series[row]!
@@ -223,11 +203,10 @@ export function createPlacement(options: PlacementOptions): Placement {
   function unused(link: LinkRef): void {
     const row = links.own[link]!
     const kind = kinds[links.kind[link]!]!
-    const leaving = row >= 0 && (rows.flags[row]! & LEAVING) !== 0
-    // Exported first, then freed with its row.
-    if (leaving || (row >= 0 && !kind.untilReleased)) return
     waiting.remove(link)
     if (row >= 0) {
+      // A row that is leaving is exported first and takes the link with it.
+      if (rows.flags[row]! & LEAVING || !kind.untilReleased) return
       leave(row)
       rows.free(row)
     }
@@ -235,18 +214,20 @@ export function createPlacement(options: PlacementOptions): Placement {
   }
 
   function left(row: number): void {
+    const { leaving } = rows.container[row]!
+    leaving.splice(leaving.indexOf(row), 1)
     const link = rows.link[row]!
     if (link >= 0) {
       links.own[link] = -1
-      if (links.retained[link] === 0) {
-        waiting.remove(link)
-        links.free(link)
-      }
+      if (links.retained[link] === 0) links.free(link)
     }
     rows.free(row)
   }
 
   function detach(state: ContainerState): void {
+    state.detached = true
+    // No longer there to make room for another.
+    for (const row of recency.rowsOf(state)) recency.hide(row)
     for (const siblings of state.links) {
       for (const link of [...siblings.values()]) {
         const row = links.own[link]!
@@ -265,7 +246,7 @@ export function createPlacement(options: PlacementOptions): Placement {
   }
 
   function clear(state: ContainerState): void {
-    for (const row of rowsOf(state)) {
+    for (const row of recency.rowsOf(state)) {
       leave(row)
       rows.free(row)
     }
@@ -277,62 +258,37 @@ export function createPlacement(options: PlacementOptions): Placement {
     }
   }
 
-  function rowsOf(state: ContainerState): number[] {
-    const found: number[] = []
-    for (const list of [state.idle, state.inUse]) {
-      for (let row = inContainer.first(list); row >= 0; row = inContainer.next(row)) found.push(row)
+  function promote(state: ContainerState): void {
+    while (mayGrow(state)) {
+      const link = waiting.first(state.waiting)
+      if (link < 0 || state.rowCount >= maxDestinationsPerContainer) return
+      if (series + kinds[links.kind[link]!]!.reserve > maxSeries) return
+      place(link)
     }
-    return found
   }
 
   return {
     place,
     unused,
     expire: remove,
-    exported(row, active) {
-      const link = rows.link[row]!
-      if (!active || link < 0) return
-      const used = links.retained[link]! > 0
-      const state = rows.container[row]!
-      inContainer.move(used ? state.inUse : state.idle, row)
-      everywhere.move(used ? inUse : idle, row)
-    },
     counted(row, count) {
       const size = Math.max(count, kinds[rows.kind[row]!]!.reserve)
       if (rows.container[row] !== self) series += size - rows.series[row]!
       rows.series[row] = size
     },
     settle(states) {
-      makeRoomForSeries()
+      evictWhile(() => series > maxSeries, recency.leastActive)
       for (const state of states) promote(state)
     },
     introduceSelf: () => void overflow(self, plan.indexOf.self),
     detach,
     clear,
     left,
-    rowsOf,
     get rowCount() {
       return rowCount
     },
     get evicted() {
       return evicted
     },
-  }
-
-  function makeRoomForSeries(): void {
-    while (series > options.maxSeries) {
-      const row = leastActive(everywhere, idle, inUse, PASSED_EVERYWHERE)
-      if (row < 0) return
-      evict(row)
-    }
-  }
-
-  function promote(state: ContainerState): void {
-    for (;;) {
-      const link = waiting.last(state.waiting)
-      if (link < 0 || state.rowCount >= options.maxDestinationsPerContainer) return
-      if (series + kinds[links.kind[link]!]!.reserve > options.maxSeries) return
-      place(link)
-    }
   }
 }

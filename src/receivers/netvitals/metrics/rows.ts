@@ -11,10 +11,6 @@ export const OVERFLOW = 2
 export const CONNECTED = 4
 /** Evicted while in use: exported once more, with no active connection. */
 export const LEAVING = 8
-/** Passed over since it was last exported, by a search for the least recently active row. */
-export const PASSED_IN_CONTAINER = 16
-export const PASSED_EVERYWHERE = 32
-
 /** The numbers. Cell c of row r is values[base[r] + c]; a freed row's cells go to the next row of its kind. */
 export interface Rows {
   values: Float64Array

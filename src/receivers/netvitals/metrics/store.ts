@@ -9,6 +9,7 @@ import { type MetricName, metrics, type ResourceAttributeName, resourceAttribute
 import { type Naming, namings } from './naming.ts'
 import { createPlacement } from './placement.ts'
 import { createPlan } from './plan.ts'
+import { createRecency } from './recency.ts'
 import { createRows, OVERFLOW, WRITTEN } from './rows.ts'
 import { createSnapshot } from './snapshot.ts'
 import type { Store } from './types.ts'
@@ -26,6 +27,8 @@ export interface StoreOptions {
   readonly seriesTtlMs?: number
   /** Series of a container that ended stand so long, unless its successor appears. */
   readonly containerLingerMs?: number
+  /** `collect` yields to the event loop after so much work; 0: after every row, which is for tests. */
+  readonly sliceMs?: number
   readonly naming?: Naming
   readonly enabledMetrics?: ReadonlySet<MetricName>
   readonly enabledResourceAttributes?: ReadonlySet<ResourceAttributeName>
@@ -54,6 +57,7 @@ export function createStore({
   maxSeries = 200_000,
   seriesTtlMs = 600_000,
   containerLingerMs = 300_000,
+  sliceMs = 2,
   naming = namings.otel,
   enabledMetrics = defaultMetrics,
   enabledResourceAttributes = defaultAttributes,
@@ -63,7 +67,7 @@ export function createStore({
   const clock = createClock()
   const rows = createRows(kinds)
   const links = createLinkTable()
-  const inContainer = createLists()
+  const recency = createRecency(rows, links, clock)
   const waiting = createLists()
   const hidden = new Set<string>(
     resourceAttributes
@@ -72,7 +76,7 @@ export function createStore({
   )
   const containers = createContainerTable({
     kinds: kinds.length,
-    rowLists: inContainer,
+    rowLists: recency.inContainer,
     waitingLists: waiting,
     emitted: (attributes) =>
       naming.resource(Object.fromEntries(Object.entries(attributes).filter(([name]) => !hidden.has(name)))),
@@ -83,8 +87,7 @@ export function createStore({
     rows,
     links,
     clock,
-    inContainer,
-    everywhere: createLists(),
+    recency,
     waiting,
     self,
     maxDestinationsPerContainer,
@@ -111,7 +114,7 @@ export function createStore({
     return (
       state.exportedSinceEnd &&
       state.leaving.length === 0 &&
-      placement.rowsOf(state).every(settled) &&
+      recency.rowsOf(state).every(settled) &&
       state.overflow.every(settled)
     )
   }
@@ -150,7 +153,7 @@ export function createStore({
       const known = containers.byKey(key)
       if (known && !known.ended) return known.ref
       const previous = containers.byInstance(instanceOf(attributes))
-      if (!previous) return containers.make(key, attributes).ref
+      if (!previous) return containers.make(key, attributes, clock.lastMs).ref
       if (previous.ended && !previous.exported) {
         containers.adopt(previous, key, attributes)
         return previous.ref
@@ -159,7 +162,7 @@ export function createStore({
       end(previous, clock.lastMs)
       const told = isTold(previous)
       if (told) drop(previous)
-      const state = containers.make(key, attributes)
+      const state = containers.make(key, attributes, clock.next())
       if (!told) {
         previous.successor = state
         state.predecessor = previous
@@ -173,7 +176,9 @@ export function createStore({
     },
 
     link(ref, kindName, key, attributes, nowMs) {
-      const state = containers.get(ref) ?? self
+      const found = containers.get(ref)
+      // Of a container that is gone it is still counted, but not as that container's.
+      const state = found && !found.detached ? found : self
       const kind = indexOf[kindName]
       const known = state.links[kind]!.get(key)
       if (known !== undefined) {
@@ -269,11 +274,13 @@ export function createStore({
       links,
       clock,
       containers,
+      recency,
       placement,
       snapshot,
       self,
       rttRound,
       seriesTtlMs,
+      sliceMs,
       drop,
     })
     series = snapshot.points

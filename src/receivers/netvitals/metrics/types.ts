@@ -23,6 +23,7 @@ export interface Store {
   link(container: ContainerRef, kind: LinkKind, key: string, attributes: () => Attributes, nowMs: number): LinkRef
   /** One more user of a link already held: the hot path of a connection to a known destination. Revives an evicted row. */
   retain(link: LinkRef, nowMs: number): void
+  /** After the last `addActive(link, -1)` of that user. A link whose last user goes stands until it has idled. */
   release(link: LinkRef): void
 
   /** Hot path, no allocation: adds to a column (a sum's or a non-monotonic sum's) of the link's row, or of overflow. */

@@ -1,0 +1,9 @@
+#!/usr/bin/env node
+import { main } from './commands/index.ts'
+
+// What libraries call that is deprecated is nothing a user can act on.
+process.noDeprecation = true
+
+process.exitCode = await main(process.argv.slice(2))
+// What is still open (a channel that closes, a slow pipe on stdout) gets a moment and no more.
+setTimeout(() => process.exit(), 200).unref()
