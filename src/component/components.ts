@@ -17,8 +17,8 @@ export const COMPONENTS: readonly ComponentEntry[] = [
   {
     kind: 'receiver',
     type: 'netvitals',
-    stability: 'beta',
-    description: 'TCP connections, failures, retransmits, RTT and bytes of every container, from the kernel.',
+    stability: 'alpha',
+    description: 'TCP connections and retransmits of every container of this host, from the kernel.',
     load: () => import('../receivers/netvitals/index.ts'),
   },
   {
@@ -33,7 +33,7 @@ export const COMPONENTS: readonly ComponentEntry[] = [
     type: 'otlp_grpc',
     aliases: ['otlp'],
     stability: 'beta',
-    description: 'Sends OTLP over gRPC to a Collector or a backend, with queue and retry.',
+    description: 'Sends metrics to an OpenTelemetry Collector or backend as OTLP over gRPC.',
     load: () => import('../exporters/otlp_grpc/index.ts'),
   },
   {

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { COMPONENTS, INSTEAD } from '../../src/component/components.ts'
+import { createRegistry } from '../../src/component/registry.ts'
+
+describe('the list of components', () => {
+  for (const entry of COMPONENTS) {
+    it(`says of ${entry.kind} ${entry.type} what its factory says`, async () => {
+      const { factory } = await entry.load()
+      const { kind, type, stability, description, aliases } = factory
+      assert.deepEqual(
+        { kind, type, stability, description, aliases },
+        {
+          kind: entry.kind,
+          type: entry.type,
+          stability: entry.stability,
+          description: entry.description,
+          aliases: entry.aliases,
+        },
+      )
+    })
+  }
+
+  it('has each name once a kind, aliases included, and none that users are sent elsewhere for', () => {
+    const names = COMPONENTS.flatMap(({ kind, type, aliases = [] }) =>
+      [type, ...aliases].map((name) => `${kind} ${name}`),
+    )
+    assert.equal(new Set(names).size, names.length)
+    const elsewhere = Object.entries(INSTEAD).flatMap(([kind, table]) =>
+      Object.keys(table).map((name) => `${kind} ${name}`),
+    )
+    assert.deepEqual(
+      elsewhere.filter((name) => names.includes(name)),
+      [],
+    )
+  })
+})
+
+describe('the registry', () => {
+  const registry = createRegistry()
+
+  it('finds a component by an older name, and says the new one', async () => {
+    assert.equal((await registry.find('exporters', 'otlp'))?.renamedTo, 'otlp_grpc')
+    assert.equal((await registry.find('exporters', 'otlp_grpc'))?.renamedTo, undefined)
+  })
+
+  it('finds nothing of another kind, nor what is a property of every object', async () => {
+    assert.equal(await registry.find('receivers', 'console'), undefined)
+    assert.equal(registry.insteadOf('receivers', 'constructor'), undefined)
+  })
+
+  it('says which component cannot be loaded, and why', async () => {
+    const broken = createRegistry([
+      {
+        kind: 'exporter',
+        type: 'broken',
+        stability: 'alpha',
+        description: '',
+        load: () => Promise.reject(new Error("Cannot find package 'x'")),
+      },
+    ])
+    await assert.rejects(broken.find('exporters', 'broken'), {
+      code: 'NETVITALS_COMPONENT_LOAD',
+      message: 'cannot load exporter "broken": Cannot find package \'x\'',
+    })
+  })
+})
