@@ -126,7 +126,7 @@ function run(command, args) {
   try {
     return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 28 })
   } catch (error) {
-    return fail(`${command} ${args.join(' ')}\n${error.stderr || error.message}`)
+    return fail(`${command} ${args.join(' ')}\n${[error.stdout, error.stderr].join('').trim() || error.message}`)
   }
 }
 

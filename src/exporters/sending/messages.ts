@@ -1,0 +1,107 @@
+import type {
+  ExponentialHistogram,
+  Histogram,
+  MetricData,
+  ResourceMetrics,
+  ScopeMetrics,
+} from '@opentelemetry/sdk-metrics'
+import type { DataPoint } from '../../component/types.ts'
+import { writeAttributes } from './attributes.ts'
+import { writeExponentialHistogramFields, writeHistogramFields, writeNumberFields } from './points.ts'
+import {
+  closeMessage,
+  ensure,
+  LENGTH_BYTES,
+  openMessage,
+  type Writer,
+  writeByte,
+  writeString,
+} from './protobuf-writer.ts'
+
+/** The SDK's DataPointType, AggregationTemporality and ValueType: its package is large and only its types are needed. */
+export const DATA_POINT_TYPE = { histogram: 0, exponentialHistogram: 1, gauge: 2, sum: 3 } as const
+export const TEMPORALITY = { delta: 0, cumulative: 1 } as const
+export const VALUE_TYPE_INT = 0
+
+/** What stands around data points in a request: each is a repeated field of the one before. */
+export const RESOURCE = 0
+export const SCOPE = 1
+export const METRIC = 2
+export const POINT = 3
+
+/** A ResourceMetrics up to its first scope. As for the other two, closing it only fills in its length. */
+export function openResource(writer: Writer, { resource }: ResourceMetrics): void {
+  openNested(writer, 0x0a)
+  const lengthAt = openNested(writer, 0x0a)
+  writeAttributes(writer, resource.attributes, 0x0a)
+  closeNested(writer, lengthAt)
+  writeText(writer, 0x1a, resource.schemaUrl)
+}
+
+/** A ScopeMetrics up to its first metric. */
+export function openScope(writer: Writer, { scope }: ScopeMetrics): void {
+  openNested(writer, 0x12)
+  const lengthAt = openNested(writer, 0x0a)
+  writeText(writer, 0x0a, scope.name)
+  writeText(writer, 0x12, scope.version)
+  closeNested(writer, lengthAt)
+  writeText(writer, 0x1a, scope.schemaUrl)
+}
+
+/** Field bytes of Metric.data, by DataPointType. */
+const DATA_TAG = [0x4a, 0x52, 0x2a, 0x3a] as const
+
+/** A Metric up to its first point; gives where its data's length is. */
+export function openMetric(writer: Writer, metric: MetricData): number {
+  openNested(writer, 0x12)
+  const { descriptor } = metric
+  writeText(writer, 0x0a, descriptor.name)
+  writeText(writer, 0x12, descriptor.description)
+  writeText(writer, 0x1a, descriptor.unit)
+  const dataLengthAt = openNested(writer, DATA_TAG[metric.dataPointType])
+  ensure(writer, 4)
+  if (metric.dataPointType !== DATA_POINT_TYPE.gauge) {
+    writeByte(writer, 0x10)
+    writeByte(writer, metric.aggregationTemporality === TEMPORALITY.delta ? 1 : 2)
+  }
+  if (metric.dataPointType === DATA_POINT_TYPE.sum && metric.isMonotonic) {
+    writeByte(writer, 0x18)
+    writeByte(writer, 1)
+  }
+  return dataLengthAt
+}
+
+/** Field bytes of a point's attributes, by DataPointType. */
+export const ATTRIBUTES_TAG = [0x4a, 0x0a, 0x3a, 0x3a] as const
+
+/** What a point says besides its attributes. */
+export function writePointFields(writer: Writer, metric: MetricData, point: DataPoint<unknown>): void {
+  switch (metric.dataPointType) {
+    case DATA_POINT_TYPE.gauge:
+    case DATA_POINT_TYPE.sum:
+      writeNumberFields(writer, point as DataPoint<number>, metric.descriptor.valueType === VALUE_TYPE_INT)
+      break
+    case DATA_POINT_TYPE.histogram:
+      writeHistogramFields(writer, point as DataPoint<Histogram>)
+      break
+    default:
+      writeExponentialHistogramFields(writer, point as DataPoint<ExponentialHistogram>)
+  }
+}
+
+function openNested(writer: Writer, tag: number): number {
+  ensure(writer, 1)
+  writeByte(writer, tag)
+  return openMessage(writer, LENGTH_BYTES)
+}
+
+export function closeNested(writer: Writer, lengthAt: number): void {
+  closeMessage(writer, lengthAt, LENGTH_BYTES)
+}
+
+function writeText(writer: Writer, tag: number, text: string | undefined): void {
+  if (text === undefined || text === '') return
+  ensure(writer, 1)
+  writeByte(writer, tag)
+  writeString(writer, text)
+}
