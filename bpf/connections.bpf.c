@@ -15,6 +15,33 @@ static __always_inline void init(struct conn *c, const struct sock *sk, u8 direc
     set_tuple(&c->r, &sk->__sk_common, direction == NV_LISTENER);
 }
 
+/* An end that finds the ring full is kept for the next walk: it carries the connection's last totals. */
+static __always_inline void report_end(u32 kind, struct nv_conn *r)
+{
+    if (emit(kind, r))
+        return;
+    r->kind = kind;
+    u64 id = r->id;
+    if (bpf_map_update_elem(&deferred, &id, r, BPF_ANY))
+        count(NV_COUNT_DEFERRED_FULL, 1);
+    else
+        count(NV_COUNT_DEFERRED, 1);
+}
+
+/*
+ * Enters a socket that was told to user space already. One that finds no room is told to have ended at once: it is
+ * counted, but not followed.
+ */
+static __always_inline void track(u64 key, struct conn *c)
+{
+    int error = bpf_map_update_elem(&conns, &key, c, BPF_ANY);
+    if (!error)
+        return;
+    untracked(error);
+    c->r.state = TCP_CLOSE;
+    report_end(NV_END, &c->r);
+}
+
 static __always_inline void on_syn_sent(u64 key, const struct sock *sk, const struct tcp_sock *tp)
 {
     struct conn c = {};
@@ -30,8 +57,10 @@ static __always_inline void on_syn_sent(u64 key, const struct sock *sk, const st
 static __always_inline void establish(struct conn *c, const struct tcp_sock *tp, u8 state)
 {
     c->r.state = state;
-    c->r.flags |= NV_ESTABLISHED;
     c->retrans_base = tp->total_retrans;
+    /* In this order: a walk that sees the flag must not count from the handshake's base. */
+    barrier();
+    c->r.flags |= NV_ESTABLISHED;
     if (emit(NV_OPEN, &c->r))
         c->r.flags |= NV_OPEN_REPORTED;
 }
@@ -41,7 +70,7 @@ static __always_inline void on_accepted(u64 key, const struct sock *sk, const st
     struct conn c = {};
     init(&c, sk, NV_INBOUND);
     establish(&c, tp, state);
-    untracked(bpf_map_update_elem(&conns, &key, &c, BPF_ANY));
+    track(key, &c);
 }
 
 static __always_inline void on_connected(struct conn *c, const struct sock *sk, const struct tcp_sock *tp, u8 state)
@@ -61,20 +90,7 @@ static __always_inline void on_listen(u64 key, const struct sock *sk)
     c.r.state = TCP_LISTEN;
     if (emit(NV_LISTEN, &c.r))
         c.r.flags |= NV_OPEN_REPORTED;
-    untracked(bpf_map_update_elem(&conns, &key, &c, BPF_ANY));
-}
-
-/* An end that finds the ring full is kept for the next walk: it carries the connection's last totals. */
-static __always_inline void report_end(u32 kind, struct nv_conn *r)
-{
-    if (emit(kind, r))
-        return;
-    r->kind = kind;
-    u64 id = r->id;
-    if (bpf_map_update_elem(&deferred, &id, r, BPF_ANY))
-        count(NV_COUNT_DEFERRED_FULL, 1);
-    else
-        count(NV_COUNT_DEFERRED, 1);
+    track(key, &c);
 }
 
 static __always_inline void on_close(u64 key, struct conn *c, const struct sock *sk, const struct tcp_sock *tp, u8 old)
@@ -118,9 +134,12 @@ static __always_inline void state_change(const struct sock *sk, int old, int new
         return;
     if (new == TCP_SYN_SENT)
         return on_syn_sent(key, sk, tp);
-    if (new == TCP_LISTEN)
-        return on_listen(key, sk);
     struct conn *c = bpf_map_lookup_elem(&conns, &key);
+    if (new == TCP_LISTEN) {
+        if (!c)
+            on_listen(key, sk);
+        return;
+    }
     if (new == TCP_CLOSE) {
         if (c)
             on_close(key, c, sk, tp, old);
@@ -139,7 +158,8 @@ static __always_inline void state_change(const struct sock *sk, int old, int new
  * Since 6.1 a raw tracepoint program that is interrupted on its CPU by one of its own kind loses
  * the inner event (05b24ff9b2cf, "bpf: Prevent bpf program recursion for raw tracepoint probes"):
  * a softirq's state changes, while process context is in this program. So there are two: the
- * second takes what the first did not see, and nothing else.
+ * second takes what the first did not see, or no longer knows that it saw (a softirq came between the
+ * two): taking a change twice changes nothing.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, const struct sock *sk, int old, int new)

@@ -20,7 +20,9 @@ struct conn {
 };
 
 struct synack_key {
-    u64 listener;
+    u64 cgroup_id;
+    u32 netns;
+    u32 local_port;
     u8 local[16];
     u8 remote[16];
 };
@@ -43,7 +45,7 @@ struct deferred_map {
     __type(value, struct nv_conn);
 };
 
-/* SYN-ACK retransmits: no socket of their own yet, so counted by listener and peer. */
+/* SYN-ACK retransmits: no socket of their own yet, so counted by listening address and peer. */
 struct synacks_map {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -73,9 +75,12 @@ struct counters_map {
     __type(value, u64);
 };
 
+#define NESTING 4
+
 struct cpu_state {
-    u64 ids;      /* handed out on this CPU */
-    u64 seen_sk;  /* the state change that this CPU's first program took last */
+    u64 ids[NESTING]; /* handed out on this CPU, by how deeply nested the program was */
+    u64 depth;        /* programs that are taking an id on this CPU just now */
+    u64 seen_sk;      /* the state change that this CPU's first program took last */
     u64 seen_old_new;
 };
 

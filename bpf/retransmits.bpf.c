@@ -32,15 +32,18 @@ int BPF_PROG(tcp_retransmit_skb, const struct sock *sk)
 }
 
 /*
- * A SYN-ACK has no socket of its own yet: counted by listener, local address and peer, so that a
- * SYN flood costs a map entry at most. Past the bound the peer is left out (all zeroes).
+ * A SYN-ACK has no socket of its own yet: counted by listening address and peer, so that a SYN flood
+ * from few addresses costs few entries, and one from many stops at the map's bound. (Not by the listener's
+ * own address in memory: another may come to lie there.)
  */
 SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_sock *req)
 {
     struct conn c = {};
     set_tuple(&c.r, &req->__req_common, false);
-    struct synack_key key = {.listener = (u64)sk};
+    c.r.netns = sk->__sk_common.skc_net.net->ns.inum;
+    c.r.cgroup_id = cgroup_id(sk);
+    struct synack_key key = {.cgroup_id = c.r.cgroup_id, .netns = c.r.netns, .local_port = c.r.local_port};
     __builtin_memcpy(key.local, c.r.local, sizeof(key.local));
     __builtin_memcpy(key.remote, c.r.remote, sizeof(key.remote));
     struct conn *known = bpf_map_lookup_elem(&synacks, &key);
@@ -52,12 +55,10 @@ int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_
     c.r.id = next_id();
     c.r.kind = NV_SYNACK;
     c.r.direction = NV_INBOUND;
-    c.r.netns = sk->__sk_common.skc_net.net->ns.inum;
-    c.r.cgroup_id = cgroup_id(sk);
     c.r.retrans_handshake = 1;
     c.r.remote_port = 0;
     c.reported_ns = bpf_ktime_get_ns();
-    long error = bpf_map_update_elem(&synacks, &key, &c, BPF_NOEXIST);
+    int error = bpf_map_update_elem(&synacks, &key, &c, BPF_NOEXIST);
     if (error == -EEXIST) {
         known = bpf_map_lookup_elem(&synacks, &key);
         if (known)

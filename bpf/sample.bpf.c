@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The interval's walks, each a loop of read() in user space, for the whole host: live sockets,
- * SYN-ACK counts, ends that the ring had no room for. TCP sockets are type-stable memory and an
- * entry goes before its socket does, so a probe read of one that just went finds a socket still.
+ * SYN-ACK counts, ends that the ring had no room for. TCP sockets are type-stable memory, so a probe
+ * read of one that just went finds a socket still: another's, perhaps. An entry goes before its socket
+ * does, so what was read is this connection's if its entry still stands afterwards.
  */
 #include "state.h"
 
@@ -16,9 +17,10 @@ int sample_conns(struct bpf_iter__bpf_map_elem *ctx)
     struct conn *value = ctx->value;
     if (!key || !value)
         return 0;
+    u64 address = *key;
     struct conn c = *value;
-    const struct sock *sk = (void *)*key;
-    const struct tcp_sock *tp = (void *)*key;
+    const struct sock *sk = (void *)address;
+    const struct tcp_sock *tp = (void *)address;
     c.r.kind = NV_SAMPLE;
     if (c.r.direction != NV_LISTENER) {
         struct tcp_now now;
@@ -29,7 +31,9 @@ int sample_conns(struct bpf_iter__bpf_map_elem *ctx)
             set_totals(&c, &now);
         }
     }
-    bpf_seq_write(ctx->meta->seq, &c.r, sizeof(c.r));
+    const struct conn *still = bpf_map_lookup_elem(&conns, &address);
+    if (still && still->r.id == c.r.id)
+        bpf_seq_write(ctx->meta->seq, &c.r, sizeof(c.r));
     return 0;
 }
 

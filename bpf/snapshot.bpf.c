@@ -54,10 +54,11 @@ int snapshot_tcp(struct bpf_iter__tcp *ctx)
         }
     }
     u64 key = (u64)tp;
-    long error = bpf_map_update_elem(&conns, &key, &c, BPF_NOEXIST);
+    int error = bpf_map_update_elem(&conns, &key, &c, BPF_NOEXIST);
     untracked(error);
-    if (!error)
-        bpf_seq_write(ctx->meta->seq, &c.r, sizeof(c.r));
+    /* No room in this read: the kernel shows the socket again in the next one. */
+    if (!error && bpf_seq_write(ctx->meta->seq, &c.r, sizeof(c.r)))
+        bpf_map_delete_elem(&conns, &key);
     return 0;
 }
 

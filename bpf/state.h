@@ -14,15 +14,22 @@ static __always_inline void count(u32 counter, u64 n)
         __sync_fetch_and_add(value, n);
 }
 
+/*
+ * CPU, depth, number: 13, 2 and 38 bits. A softirq may come between any two instructions of a program in process
+ * context and end before it goes on, so each depth has numbers of its own. (An atomic add that returns the sum would
+ * do, but the instruction is of 5.12: 5ca419f2864a, "bpf: Add BPF_FETCH field / create atomic_fetch_add instruction".)
+ */
 static __always_inline u64 next_id(void)
 {
     u32 zero = 0;
     struct cpu_state *cpu = bpf_map_lookup_elem(&cpus, &zero);
     if (!cpu)
         return 0;
-    /* Atomic: a softirq may come between the load and the store of a program in process context. */
-    u64 n = __sync_fetch_and_add(&cpu->ids, 1) + 1;
-    return (u64)bpf_get_smp_processor_id() << 40 | (n & 0xffffffffffull);
+    __sync_fetch_and_add(&cpu->depth, 1);
+    u64 depth = *(volatile u64 *)&cpu->depth & (NESTING - 1);
+    u64 n = ++cpu->ids[depth];
+    __sync_fetch_and_add(&cpu->depth, -1);
+    return (u64)bpf_get_smp_processor_id() << 40 | depth << 38 | (n & ((1ull << 38) - 1));
 }
 
 static __always_inline u64 wake_flag(void)
@@ -127,7 +134,7 @@ static __always_inline bool fin_sent(u8 state)
 
 static __always_inline u64 sent(const struct tcp_now *now)
 {
-    return now->acked - (fin_sent(now->state) && now->all_acked);
+    return now->acked - (fin_sent(now->state) && now->all_acked && now->acked);
 }
 
 static __always_inline u64 received(const struct tcp_now *now)
@@ -168,7 +175,11 @@ static __always_inline void set_totals(struct conn *c, const struct tcp_now *now
 /* A plain load, for pointers the verifier knows; BPF_CORE_READ (a probe read) for the rest. */
 #define DIRECT(pointer, field) ((pointer)->field)
 
-static __always_inline void untracked(long error)
+/*
+ * An int, as the map gives it: until 6.4 the verifier's direct call left the upper half of a helper's long undefined
+ * (d7ba4cc900bf, "bpf: return long from bpf_map_ops funcs").
+ */
+static __always_inline void untracked(int error)
 {
     if (error && error != -EEXIST)
         count(NV_COUNT_SOCKETS_FULL, 1);

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <map>
 
 #include "bpf/events.h"
+#include "fd.h"
 #include "netvitals.skel.h"
 
 namespace netvitals_native {
@@ -57,6 +59,15 @@ bool kernel_has(const struct btf* kernel, const std::string& section) {
 
 [[noreturn]] void fail(const char* code, const std::string& what, int error) {
     throw CodedError(code, what + ": " + strerror(error));
+}
+
+// libbpf tries several places and tells of the last: the usual one says why.
+[[noreturn]] void fail_btf(int error) {
+    const char* path = "/sys/kernel/btf/vmlinux";
+    Fd file(open(path, O_RDONLY | O_CLOEXEC));
+    if (!file) error = errno;
+    const char* code = error == ENOENT ? "ERR_NO_BTF" : error == EPERM || error == EACCES ? "ERR_BPF_PERMISSION" : "ERR_BPF_LOAD";
+    fail(code, std::string("no BTF of the running kernel at ") + path, error);
 }
 
 // The program whose load libbpf reports as failed, or nothing.
@@ -111,11 +122,7 @@ Programs::Programs(const ProgramSizes& sizes) {
 
 void Programs::open(const ProgramSizes& sizes, const std::vector<std::string>& disabled) {
     struct btf* kernel = btf__load_vmlinux_btf();
-    if (libbpf_get_error(kernel)) {
-        int error = errno;
-        throw CodedError(error == EPERM || error == EACCES ? "ERR_BPF_PERMISSION" : "ERR_NO_BTF",
-                         std::string("no BTF of the running kernel at /sys/kernel/btf/vmlinux: ") + strerror(error));
-    }
+    if (libbpf_get_error(kernel)) fail_btf(errno);
     object_ = netvitals__open();
     if (!object_) {
         int error = errno;
@@ -178,11 +185,9 @@ void Programs::attach() {
         status_.push_back({section, true, ""});
     }
     snapshot_ = walk(object_->progs.snapshot_tcp, nullptr);
-    // Ends before live sockets: an end that was kept back is older than anything the walk of the living shows.
-    for (auto [iter, map] : {std::pair{object_->progs.sample_deferred, object_->maps.deferred},
-                             std::pair{object_->progs.sample_conns, object_->maps.conns},
-                             std::pair{object_->progs.sample_synacks, object_->maps.synacks}})
-        if (auto* link = walk(iter, map)) samples_.push_back(link);
+    walks_[static_cast<int>(Walk::deferred)] = walk(object_->progs.sample_deferred, object_->maps.deferred);
+    walks_[static_cast<int>(Walk::conns)] = walk(object_->progs.sample_conns, object_->maps.conns);
+    walks_[static_cast<int>(Walk::synacks)] = walk(object_->progs.sample_synacks, object_->maps.synacks);
 }
 
 Programs::~Programs() {
@@ -192,21 +197,16 @@ Programs::~Programs() {
 
 int Programs::ring_fd() const { return bpf_map__fd(object_->maps.ring); }
 
-void Programs::rearm_wakeup() { __atomic_store_n(&object_->bss->reader_woken, 0, __ATOMIC_RELAXED); }
+size_t Programs::ring_bytes() const { return bpf_map__max_entries(object_->maps.ring); }
 
-std::vector<int> Programs::open_sample() const {
-    if (samples_.empty()) throw CodedError("ERR_NO_ITERATOR", "sampling live sockets: " + needs("iter/bpf_map_elem"));
-    std::vector<int> fds;
-    for (auto* link : samples_) {
-        int fd = bpf_iter_create(bpf_link__fd(link));
-        if (fd < 0) {
-            int error = errno;
-            for (int open : fds) close(open);
-            fail("ERR_SAMPLE", "opening the walk of live sockets", error);
-        }
-        fds.push_back(fd);
-    }
-    return fds;
+void Programs::rearm_wakeup() const { __atomic_store_n(&object_->bss->reader_woken, 0, __ATOMIC_RELAXED); }
+
+int Programs::open_walk(Walk walk) const {
+    const bpf_link* link = walks_[static_cast<int>(walk)];
+    if (!link) return -1;
+    int fd = bpf_iter_create(bpf_link__fd(link));
+    if (fd < 0) fail("ERR_SAMPLE", "opening the walk of live sockets", errno);
+    return fd;
 }
 
 int Programs::open_snapshot() const {

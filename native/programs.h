@@ -29,6 +29,9 @@ struct ProgramSizes {
     uint32_t max_sockets;
 };
 
+// The walks of a sample, each over one map.
+enum class Walk { deferred, conns, synacks };
+
 class Programs {
 public:
     // Throws CodedError; what is optional and not there is told by status().
@@ -39,10 +42,11 @@ public:
 
     const std::vector<ProgramStatus>& status() const { return status_; }
     int ring_fd() const;
+    size_t ring_bytes() const;
     // Says that the reader is awake: the next full enough ring may wake it again.
-    void rearm_wakeup();
-    // Descriptors of one walk each, for read() until 0; the caller closes them. Throws CodedError.
-    std::vector<int> open_sample() const;
+    void rearm_wakeup() const;
+    // A descriptor for read() until 0, the caller's to close; -1 for a walk that is not attached. Throws CodedError.
+    int open_walk(Walk walk) const;
     int open_snapshot() const;
     void clear_listeners() const;
     // Sums over CPUs, NV_COUNTERS of them.
@@ -56,7 +60,7 @@ private:
     std::vector<ProgramStatus> status_;
     std::vector<bpf_link*> links_;
     bpf_link* snapshot_ = nullptr;
-    std::vector<bpf_link*> samples_;
+    bpf_link* walks_[3] = {};
 };
 
 }  // namespace netvitals_native

@@ -3,7 +3,17 @@
 //
 //   node native/setup.mjs run|test|containers|asan|bench
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -113,13 +123,16 @@ const filesIn = (dir, pattern) =>
     .map((name) => join(dir, name))
 
 function installModules() {
-  const arch = { x64: 'x64', arm64: 'arm64' }[process.arch]
-  const node24 = join('node_modules', `node-linux-${arch}`, 'bin', 'node')
-  if (existsSync(node24) && mtime('node_modules/.package-lock.json') >= mtime('package-lock.json')) return
-  say('installing node modules (npm ci)')
-  const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { encoding: 'utf8' })
-  if (result.status !== 0) fail(`npm ci failed:\n${result.stderr}`)
-  if (!existsSync(node24)) fail(`npm ci brought no Node 24 for this processor (${process.arch}): expected ${node24}`)
+  const node24 = join('node_modules', `node-linux-${process.arch}`, 'bin', 'node')
+  if (!existsSync(node24) || mtime('node_modules/.package-lock.json') < mtime('package-lock.json')) {
+    say('installing node modules (npm ci)')
+    const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { encoding: 'utf8' })
+    if (result.status !== 0) fail(`npm ci failed:\n${result.stderr}`)
+    if (!existsSync(node24)) fail(`npm ci brought no Node 24 for this processor (${process.arch}): expected ${node24}`)
+  }
+  // Node 24 first on the PATH of every npm script; npm 9 does not make this link.
+  const link = join('node_modules', '.bin', 'node')
+  if (!existsSync(link)) symlinkSync(join('..', '..', node24), link)
 }
 
 function run(command, args) {

@@ -28,7 +28,7 @@ export interface BenchRow {
 
 const CONTAINERS = 100
 const DESTINATIONS = 100
-const ROUNDS = 9
+const ROUNDS = 7
 const WARM_UP_ROUNDS = 3
 const MAX_REQUEST_BYTES = 4 * 2 ** 20
 

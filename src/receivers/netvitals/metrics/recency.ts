@@ -47,16 +47,17 @@ export function createRecency(rows: Rows, links: LinkTable, clock: Clock): Recen
     return true
   }
 
-  /** The last row of the list that wasn't written to; in-use rows among the idle ones go to their own list. */
-  function search(order: Order, list: number, inUseList: number): number {
+  /**
+   * The last row of the list that wasn't written to. Whoever begins to use a row is taken as writing to it, so of
+   * the idle list this is never one in use.
+   */
+  function search(order: Order, list: number): number {
     const { lists } = order
     for (let row = lists.last(list); row >= 0; row = lists.last(list)) {
       if (rows.flags[row]! & WRITTEN) {
         // The whole list was gone through.
         if (!pass(order, row)) return -1
         lists.move(list, row)
-      } else if (list !== inUseList && links.retained[rows.link[row]!]! > 0) {
-        lists.move(inUseList, row)
       } else {
         return row
       }
@@ -65,8 +66,8 @@ export function createRecency(rows: Rows, links: LinkTable, clock: Clock): Recen
   }
 
   function searchBoth(order: Order, idleList: number, inUseList: number): number {
-    const row = search(order, idleList, inUseList)
-    return row >= 0 ? row : search(order, inUseList, inUseList)
+    const row = search(order, idleList)
+    return row >= 0 ? row : search(order, inUseList)
   }
 
   return {
@@ -88,7 +89,7 @@ export function createRecency(rows: Rows, links: LinkTable, clock: Clock): Recen
     },
     leastActive: () => searchBoth(everywhere, idle, inUse),
     leastActiveIn: (state) => searchBoth(inContainer, state.idle, state.inUse),
-    leastActiveUnused: () => search(everywhere, idle, inUse),
+    leastActiveUnused: () => search(everywhere, idle),
     rowsOf(state) {
       const { lists } = inContainer
       const found: number[] = []
