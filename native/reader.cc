@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reader.h"
+
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <system_error>
+
+#include "bpf/events.h"
+
+namespace netvitals_native {
+namespace {
+
+constexpr int poll_ms = 100;  // how old a record may grow in a quiet ring
+
+}  // namespace
+
+Reader::Reader(const Programs& programs, uint8_t* const buffers[buffer_count])
+    : programs_(programs),
+      buffers_(buffers),
+      // The size of the kernel's own buffer (bpf_seq_read): a read of as much gives whole records.
+      walk_bytes_(std::min<size_t>(8 * static_cast<size_t>(getpagesize()), buffer_bytes)),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      ring_(ring_buffer__new(programs.ring_fd(), on_record, this, nullptr), ring_buffer__free),
+      chunk_(walk_bytes_) {
+    // Edge by edge: what trickles in between two wake-ups waits for the timer, else each record were a batch.
+    epoll_event ring_event{.events = EPOLLIN | EPOLLET, .data = {}}, wake_event{.events = EPOLLIN, .data = {}};
+    if (!wake_ || !epoll_ || !ring_ ||
+        epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, programs.ring_fd(), &ring_event) ||
+        epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &wake_event))
+        throw CodedError("ERR_RING", std::string("mapping the ring buffer: ") + strerror(errno));
+    try {
+        thread_ = std::thread([this] { run(); });
+    } catch (const std::system_error& error) {
+        throw CodedError("ERR_RING", std::string("starting the thread that reads the ring buffer: ") + error.what());
+    }
+}
+
+Reader::~Reader() {
+    {
+        std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    changed_.notify_all();
+    wake();
+    thread_.join();
+}
+
+void Reader::begin(Deliver deliver) {
+    {
+        std::lock_guard lock(mutex_);
+        deliver_ = std::move(deliver);
+    }
+    changed_.notify_all();
+}
+
+void Reader::push(Command command) {
+    {
+        std::lock_guard lock(mutex_);
+        commands_.push_back(std::move(command));
+    }
+    wake();
+}
+
+void Reader::give_back(int buffer) {
+    {
+        std::lock_guard lock(mutex_);
+        busy_[buffer] = false;
+    }
+    changed_.notify_all();
+}
+
+void Reader::pause(bool paused) {
+    paused_ = paused;
+    wake();
+}
+
+void Reader::wake() const { eventfd_write(wake_.get(), 1); }
+
+void Reader::run() {
+    {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return deliver_ || stopping_; });
+    }
+    while (!stopping_) {
+        epoll_event events[2];
+        epoll_wait(epoll_.get(), events, 2, poll_ms);
+        eventfd_t ignored;
+        eventfd_read(wake_.get(), &ignored);
+        if (paused_) continue;
+        programs_.rearm_wakeup();
+        drain();
+        send_buffer();
+        for (Command command; next_command(&command);) run_command(command);
+    }
+}
+
+bool Reader::next_command(Command* command) {
+    std::lock_guard lock(mutex_);
+    if (commands_.empty() || stopping_) return false;
+    *command = std::move(commands_.front());
+    commands_.pop_front();
+    return true;
+}
+
+void Reader::run_command(const Command& command) {
+    auto message = std::make_unique<Message>();
+    message->command = command.id;
+    try {
+        if (command.kind == Command::sample) message->value = sample();
+        if (command.kind == Command::snapshot) message->value = snapshot(command.netns.get());
+    } catch (const CodedError& error) {
+        message->code = error.code;
+        message->error = error.what();
+    }
+    drain();
+    send_buffer();
+    deliver_(std::move(message));
+}
+
+/*
+ * In order with the ring. An end that the ring had no room for follows what is in the ring, so that is read first; the
+ * rest of a walk is older than what is in the ring after it: a connection that it shows ends there, if it ended.
+ */
+double Reader::sample() {
+    double records = 0;
+    if (Fd fd{programs_.open_walk(Walk::deferred)}) records += walk_deferred(fd.get());
+    Fd conns{programs_.open_walk(Walk::conns)};
+    if (!conns) throw CodedError("ERR_NO_ITERATOR", "sampling live sockets: \"iter/bpf_map_elem\" is not attached");
+    const double sockets = walk(conns.get(), "ERR_SAMPLE");
+    if (!stopping_) sockets_ = sockets;
+    records += sockets;
+    if (Fd fd{programs_.open_walk(Walk::synacks)}) records += walk(fd.get(), "ERR_SAMPLE");
+    return records;
+}
+
+double Reader::walk_deferred(int fd) {
+    double records = 0;
+    while (ssize_t n = read_walk(fd, chunk_.data(), "ERR_SAMPLE")) {
+        drain();
+        if (!append(chunk_.data(), static_cast<size_t>(n))) break;
+        records += static_cast<double>(n) / sizeof(nv_conn);
+    }
+    return records;
+}
+
+// Reads one walk to its end; the number of records.
+double Reader::walk(int fd, const char* code) {
+    double records = 0;
+    for (int reads = 1;; reads++) {
+        if (current_ >= 0 && buffer_bytes - filled_ < walk_bytes_) send_buffer();
+        if (!take_buffer()) break;
+        const ssize_t n = read_walk(fd, buffers_[current_] + filled_, code);
+        if (n == 0) break;
+        filled_ += static_cast<size_t>(n);
+        records += static_cast<double>(n) / sizeof(nv_conn);
+        if (reads % 8 == 0) drain();
+    }
+    return records;
+}
+
+// EAGAIN: a million empty places in a row, the walk goes on.
+ssize_t Reader::read_walk(int fd, uint8_t* to, const char* code) const {
+    for (;;) {
+        if (stopping_) return 0;
+        const ssize_t n = read(fd, to, walk_bytes_);
+        if (n >= 0) return n;
+        if (errno != EAGAIN && errno != EINTR) throw CodedError(code, std::string("reading a walk: ") + strerror(errno));
+    }
+}
+
+double Reader::snapshot(int netns) {
+    if (away_) come_back();
+    if (netns >= 0) {
+        if (!own_netns_) own_netns_ = Fd(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+        if (!own_netns_)
+            throw CodedError("ERR_SETNS", std::string("opening /proc/thread-self/ns/net: ") + strerror(errno));
+        enter(netns, "entering a network namespace");
+        away_ = true;
+    }
+    double entered = 0;
+    std::exception_ptr failed;
+    try {
+        Fd fd{programs_.open_snapshot()};
+        entered = walk(fd.get(), "ERR_SNAPSHOT");
+    } catch (const CodedError&) {
+        failed = std::current_exception();
+    }
+    programs_.clear_listeners();
+    if (away_) come_back();
+    if (failed) std::rethrow_exception(failed);
+    return entered;
+}
+
+void Reader::enter(int netns, const char* what) const {
+    if (setns(netns, CLONE_NEWNET) == 0) return;
+    const int error = errno;
+    throw CodedError(error == EPERM ? "ERR_SETNS_PERMISSION" : "ERR_SETNS", std::string(what) + ": " + strerror(error));
+}
+
+// When it fails the thread stays where it is, and the next snapshot begins with another try.
+void Reader::come_back() {
+    enter(own_netns_.get(), "returning to the program's own network namespace");
+    away_ = false;
+}
+
+int Reader::on_record(void* raw, void* data, size_t size) {
+    auto* self = static_cast<Reader*>(raw);
+    if (!self->append(data, size)) return -ECANCELED;
+    self->drained_ += size;
+    return self->drained_ < self->programs_.ring_bytes() ? 0 : -EAGAIN;
+}
+
+// What was in the ring when it began; of what comes meanwhile a ring's worth at most, so that commands have their turn.
+void Reader::drain() {
+    drained_ = 0;
+    ring_buffer__consume(ring_.get());
+}
+
+bool Reader::append(const void* data, size_t size) {
+    if (current_ >= 0 && buffer_bytes - filled_ < size) send_buffer();
+    if (!take_buffer()) return false;
+    memcpy(buffers_[current_] + filled_, data, size);
+    filled_ += size;
+    return true;
+}
+
+// A buffer to fill; false when the reader stops while all are on the other side.
+bool Reader::take_buffer() {
+    if (current_ >= 0) return true;
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        if (stopping_) return false;
+        for (size_t i = 0; i < buffer_count; i++) {
+            if (busy_[i]) continue;
+            busy_[i] = true;
+            current_ = static_cast<int>(i);
+            filled_ = 0;
+            return true;
+        }
+        changed_.wait(lock);
+    }
+}
+
+void Reader::send_buffer() {
+    if (current_ < 0 || filled_ == 0) return;
+    auto message = std::make_unique<Message>();
+    message->buffer = current_;
+    message->length = filled_;
+    current_ = -1;
+    filled_ = 0;
+    deliver_(std::move(message));
+}
+
+}  // namespace netvitals_native

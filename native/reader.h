@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The thread that drains the ring and runs the walks. It knows nothing of JavaScript: whole records go, in order, into
+// a few buffers, and each filled one to `deliver`.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "fd.h"
+#include "programs.h"
+
+struct ring_buffer;
+
+namespace netvitals_native {
+
+class Reader {
+public:
+    // Few, so a slow other side makes the thread wait and the ring fill, and nothing else.
+    static constexpr size_t buffer_count = 3;
+    static constexpr size_t buffer_bytes = 512 * 1024;
+
+    struct Command {
+        enum Kind { sample, snapshot, flush } kind;
+        uint32_t id;
+        Fd netns;  // snapshot: none is the process' own
+    };
+    // Records of a buffer, or (buffer < 0) the end of a command; an empty code is success.
+    struct Message {
+        int buffer = -1;
+        size_t length = 0;
+        uint32_t command = 0;
+        double value = 0;
+        std::string code, error;
+    };
+    using Deliver = std::function<void(std::unique_ptr<Message>)>;
+
+    // Both must outlive it. Throws CodedError.
+    Reader(const Programs& programs, uint8_t* const buffers[buffer_count]);
+    ~Reader();
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+
+    // Nothing is read before. `deliver` is called on the thread.
+    void begin(Deliver deliver);
+    void push(Command command);
+    void give_back(int buffer);
+    void pause(bool paused);
+    // Sockets that the last whole walk showed.
+    double sockets() const { return sockets_; }
+
+private:
+    void run();
+    void run_command(const Command& command);
+    bool next_command(Command* command);
+    double sample();
+    double walk_deferred(int fd);
+    double walk(int fd, const char* code);
+    ssize_t read_walk(int fd, uint8_t* to, const char* code) const;
+    double snapshot(int netns);
+    void enter(int netns, const char* what) const;
+    void come_back();
+    void drain();
+    static int on_record(void* self, void* data, size_t size);
+    bool append(const void* data, size_t size);
+    bool take_buffer();
+    void send_buffer();
+    void wake() const;
+
+    const Programs& programs_;
+    uint8_t* const* buffers_;
+    const size_t walk_bytes_;
+    Fd wake_;
+    Fd epoll_;
+    std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> ring_;
+    std::atomic<bool> stopping_{false};
+    std::atomic<bool> paused_{false};
+    std::atomic<double> sockets_{0};
+
+    std::mutex mutex_;  // of what follows, up to the thread's own
+    std::condition_variable changed_;
+    Deliver deliver_;
+    bool busy_[buffer_count] = {};
+    std::deque<Command> commands_;
+
+    int current_ = -1;  // the buffer being filled
+    size_t filled_ = 0;
+    size_t drained_ = 0;
+    std::vector<uint8_t> chunk_;
+    Fd own_netns_;
+    bool away_ = false;
+
+    std::thread thread_;
+};
+
+}  // namespace netvitals_native
