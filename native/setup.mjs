@@ -40,6 +40,13 @@ function bpftool() {
   return (found || []).filter(existsSync).at(-1)
 }
 
+/** What an addon built with -fsanitize=address is run under. */
+function asanRuntime() {
+  const arch = { x64: 'x86_64', arm64: 'aarch64' }[process.arch]
+  const found = spawnSync('clang', [`-print-file-name=libclang_rt.asan-${arch}.so`], { encoding: 'utf8' })
+  return found.status === 0 ? found.stdout.trim() : ''
+}
+
 const needs = {
   run: [
     ['clang', () => inPath('clang') && inPath('clang++')],
@@ -64,7 +71,7 @@ const needs = {
     ['conmon', () => inPath('conmon')],
     ['busybox-static', () => existsSync('/bin/busybox') && !works('sh', '-c', 'ldd /bin/busybox')],
   ],
-  asan: [],
+  asan: [['libclang-rt-dev', () => existsSync(asanRuntime())]],
   bench: [],
 }
 

@@ -30,7 +30,7 @@ export function checkEndpoint(endpoint: string): EndpointProblem | undefined {
   }
   if (endpoint.startsWith('xds:')) return undefined
   const address = addressOf(endpoint)
-  const [, host, port] = /^(\[[^\]]*\]|[^:[\]/]*)(?::(.*))?$/.exec(address) ?? []
+  const [, host, port] = /^(\[[^\]]*\]|[^:[\]/]*)(?::([^:/]*))?$/.exec(address) ?? []
   if (host === undefined) {
     if (address.includes('/')) {
       const [hostPort] = address.split('/')

@@ -162,8 +162,12 @@ export function createRequestEncoder({ maxRequestBytes, sliceMs = 8, onTooLarge 
   function* cut(): Generator<EncodedRequest, void> {
     while (writer.pos > maxRequestBytes) {
       const level = [RESOURCE, SCOPE, METRIC, POINT].find((candidate) => !isFirst(candidate))
-      if (level === undefined) leaveOutLastPoint()
-      else yield* cutBefore(level)
+      if (level === undefined) {
+        // Alone and too large still. What is left in front of it may be too large itself: without points it goes, too.
+        leaveOutLastPoint()
+        return
+      }
+      yield* cutBefore(level)
     }
   }
 

@@ -198,8 +198,9 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
       pendingWalks--
       reconcile()
     }
+    // The kernel forgets them when idle. As with connections one walk is not enough: seen again they would count again.
     for (let slot = 0; slot < used; slot++)
-      if (flags[slot]! & SYNACK && ids[slot] !== 0 && walkOf[slot]! < walk) finish(slot)
+      if (flags[slot]! & SYNACK && ids[slot] !== 0 && walkOf[slot]! + 2 <= walk) finish(slot)
     walk++
   }
   return {

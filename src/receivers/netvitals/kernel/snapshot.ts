@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { lacking } from './capabilities.ts'
 import { eachNamespace } from './namespaces.ts'
 import type { Tracer } from './tracer.ts'
 
@@ -27,8 +27,8 @@ export function createSnapshot({ tracer, maxSockets, report }: SnapshotOptions) 
     if (visited === 0) await tracer.snapshot(-1).catch((error) => failed.set(error.code, 1))
     if (failed.size === 0) return report('snapshot', 'ok')
     const reasons = [...failed].map(([code, count]) => `${code} (${count})`).join(', ')
-    const lacking = lackingCapabilities()
-    const remedy = lacking.length > 0 ? `; entering them takes ${lacking.join(' and ')}` : ''
+    const missing = lacking(['CAP_SYS_ADMIN', 'CAP_SYS_PTRACE'])
+    const remedy = missing.length > 0 ? `; entering them takes ${missing.join(' and ')}` : ''
     report(
       'snapshot',
       'down',
@@ -54,14 +54,4 @@ export function createSnapshot({ tracer, maxSockets, report }: SnapshotOptions) 
   }
 
   return { take, afterCycle }
-}
-
-/** @see include/uapi/linux/capability.h */
-const needed = { CAP_SYS_PTRACE: 19n, CAP_SYS_ADMIN: 21n }
-
-function lackingCapabilities(): string[] {
-  const text = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
-  if (text === undefined) return []
-  const effective = BigInt(`0x${text}`)
-  return Object.entries(needed).flatMap(([name, bit]) => ((effective >> bit) & 1n ? [] : [name]))
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { codedError } from '../../../errors.ts'
+import { lackingForTracing } from './capabilities.ts'
 import { createRecords, eachRecord, type Records } from './decode.ts'
 import { CgroupLayout, ConnLayout, Counter, Kind } from './layout.gen.ts'
 import type { NativeAddon, NativeTracer, ProgramStatus } from './native.ts'
@@ -89,6 +90,11 @@ export function createTracer({ ringBytes, maxSockets, onBatch, onRecord, onError
       return new Tracer({ ringBytes, maxSockets, onRecords, onError })
     } catch (error) {
       const { code, message } = error as Error & { code?: string }
+      const missing = code?.startsWith('ERR_BPF_') ? lackingForTracing() : []
+      if (missing.length > 0) {
+        const reason = `this process lacks ${missing.join(' and ')}, and the kernel refused its eBPF programs`
+        throw codedError('NETVITALS_BPF_PERMISSION', { reason }, error)
+      }
       if (code === 'ERR_BPF_PERMISSION') throw codedError('NETVITALS_BPF_PERMISSION', { reason: message })
       if (code === 'ERR_NO_BTF') throw codedError('NETVITALS_NO_BTF', { reason: message })
       if (code === 'ERR_BPF_LOAD' || code === 'ERR_BPF_ATTACH' || code === 'ERR_RING')
