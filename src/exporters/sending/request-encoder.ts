@@ -48,7 +48,7 @@ export interface RequestEncoderOptions {
  * const encoder = createRequestEncoder({ maxRequestBytes: 4 << 20, onTooLarge })
  * for await (const { bytes, points } of encoder.encode(batch)) await send(bytes)
  */
-export function createRequestEncoder({ maxRequestBytes, sliceMs = 8, onTooLarge }: RequestEncoderOptions) {
+export function createRequestEncoder({ maxRequestBytes, sliceMs = 5, onTooLarge }: RequestEncoderOptions) {
   const writer = createWriter(maxRequestBytes + 64 * 1024)
   const memo = createAttributeMemo(writer)
 

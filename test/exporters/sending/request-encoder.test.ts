@@ -201,7 +201,7 @@ describe('splitting', () => {
     const batch = ['a', 'b', 'c'].map((name) =>
       resourceOf(name, [gauge('g', somePoints(12)), gauge('h', somePoints(3))]),
     )
-    const { requests } = await encode(batch, 3500)
+    const { requests } = await encode(batch, 2500)
     assert.deepEqual(outline(requests), [
       [
         ['a', 'g', 12],

@@ -42,7 +42,7 @@ export interface NativeTracer {
   resume(): void
   /** Kernel-side counters (enum nv_counter), summed over CPUs since the load. */
   counters(): Float64Array
-  /** Records of the last walk, and bytes of kernel memory of all maps. */
+  /** Sockets that the last walk showed, and bytes of kernel memory of all maps (before kernel 6.4: when they are full). */
   usage(): { sockets: number; mapBytes: number }
   /** Twice is fine; after it everything else throws. */
   close(): void
