@@ -132,6 +132,8 @@ const filesIn = (dir, pattern) =>
 function installModules() {
   const node24 = join('node_modules', `node-linux-${process.arch}`, 'bin', 'node')
   if (!existsSync(node24) || mtime('node_modules/.package-lock.json') < mtime('package-lock.json')) {
+    if (lstatSync('node_modules', { throwIfNoEntry: false })?.isSymbolicLink())
+      fail('node_modules is a symbolic link: npm ci would empty what it points to; remove the link')
     say('installing node modules (npm ci)')
     const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { encoding: 'utf8' })
     if (result.status !== 0) fail(`npm ci failed:\n${result.stderr}`)

@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { metrics } from '@opentelemetry/api'
+import type { Batch, Host } from '../../src/component/types.ts'
+import { createLogger } from '../../src/log.ts'
+
+/** The receiver in this process, collecting when told. */
+export interface Agent {
+  /** One cycle now: walks the live sockets and returns what leaves the receiver. */
+  collect(): Promise<Batch>
+  /** Stops and resumes the reading of the ring. */
+  pause(): void
+  resume(): void
+  /** Records that found the ring full, all kinds; of these the ends that are kept for the next walk; ends lost for good. */
+  losses(): { readonly lost: number; readonly deferred: number; readonly endsLost: number }
+  stop(): Promise<void>
+}
+
+export interface AgentOptions {
+  readonly ringSize?: string
+}
+
+/** Why the receiver can't run here, or undefined. */
+export function agentUnavailable(): string | undefined {
+  const addon = process.env.NETVITALS_ADDON ?? join(import.meta.dirname, '../../build/netvitals.node')
+  if (!existsSync(addon)) return 'needs the addon: npm run setup'
+  if (process.getuid?.() !== 0) return 'needs root (eBPF)'
+  return undefined
+}
+
+/** @throws Error when a part of the receiver is down: here everything it needs is there */
+export async function startAgent({ ringSize = '8MiB' }: AgentOptions = {}): Promise<Agent> {
+  const { createReceiver } = await import('../../src/receivers/netvitals/receiver.ts')
+  const { config } = await import('../../src/receivers/netvitals/config.ts')
+  const down: string[] = []
+  const host: Host = {
+    fatal: (error) => down.push(error.message),
+    report: (_component, part, status, detail) => {
+      // A process of somebody else's whose namespace may not be entered is nothing to these tests.
+      if (status === 'down' && part !== 'snapshot') down.push(`${part}: ${detail}`)
+    },
+    extension: () => undefined,
+  }
+  let latest: Batch = []
+  const receiver = createReceiver(
+    {
+      id: { type: 'netvitals', name: '', toString: () => 'netvitals' },
+      log: createLogger({ level: 'error' }),
+      meter: metrics.getMeter('test'),
+      version: '0.0.0',
+    },
+    config.parse({ collection_interval: '1h', kernel: { ring_size: ringSize } }),
+    {
+      consume: async (batch) => {
+        latest = batch
+      },
+    },
+  )
+  await receiver.start(host)
+  if (down.length > 0) {
+    await receiver.stop()
+    throw new Error(down.join('; '))
+  }
+  const tracer = receiver.tracer!
+
+  async function collect(): Promise<Batch> {
+    await receiver.collect()
+    if (down.length > 0) throw new Error(down.splice(0).join('; '))
+    return latest
+  }
+
+  function losses() {
+    const { lost, deferred, endsLost } = tracer.counters()
+    return { lost: [...lost.values()].reduce((sum, n) => sum + n, 0), deferred, endsLost }
+  }
+
+  return { collect, pause: () => tracer.pause(), resume: () => tracer.resume(), losses, stop: () => receiver.stop() }
+}
