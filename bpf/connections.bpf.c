@@ -11,6 +11,9 @@ static __always_inline void init(struct conn *c, const struct sock *sk, u8 direc
     c->r.id = next_id();
     c->r.netns = sk->__sk_common.skc_net.net->ns.inum;
     c->r.cgroup_id = cgroup_id(sk);
+    /* connect() and listen() are the owner's own calls; an accepted socket comes in softirq. */
+    if (!c->r.cgroup_id && direction != NV_INBOUND)
+        c->r.cgroup_id = bpf_get_current_cgroup_id();
     c->r.direction = direction;
     set_tuple(&c->r, &sk->__sk_common, direction == NV_LISTENER);
 }
@@ -42,6 +45,23 @@ static __always_inline void track(u64 key, struct conn *c)
     report_end(NV_END, &c->r);
 }
 
+/*
+ * A hook may have missed a socket's end (the kernel does not run it everywhere, or not nested), and the next socket
+ * lies in the same place: what is known of the old one is told.
+ */
+static __always_inline void end_stale(u64 key, const struct conn *c)
+{
+    struct nv_conn last = c->r;
+    bpf_map_delete_elem(&conns, &key);
+    bool failed = last.direction == NV_OUTBOUND && !(last.flags & NV_ESTABLISHED);
+    last.state = TCP_CLOSE;
+    last.error = failed ? ~0u : 0;
+    report_end(failed ? NV_FAIL : NV_END, &last);
+}
+
+/* The same change, taken twice: the twin of the program saw it too. */
+#define SAME_CHANGE_NS 1000000
+
 static __always_inline void on_syn_sent(u64 key, const struct sock *sk, const struct tcp_sock *tp)
 {
     struct conn c = {};
@@ -50,7 +70,16 @@ static __always_inline void on_syn_sent(u64 key, const struct sock *sk, const st
     c.r.state = TCP_SYN_SENT;
     c.retrans_base = tp->total_retrans;
     c.segs_out_base = tp->segs_out;
-    untracked(bpf_map_update_elem(&conns, &key, &c, BPF_ANY));
+    int error = bpf_map_update_elem(&conns, &key, &c, BPF_NOEXIST);
+    if (error == -EEXIST) {
+        const struct conn *known = bpf_map_lookup_elem(&conns, &key);
+        if (known && c.syn_ns - known->syn_ns < SAME_CHANGE_NS)
+            return;
+        if (known)
+            end_stale(key, known);
+        error = bpf_map_update_elem(&conns, &key, &c, BPF_ANY);
+    }
+    untracked(error);
 }
 
 /* What the socket has counted so far belongs to the handshake, or to the listener it was cloned from. */
@@ -77,10 +106,29 @@ static __always_inline void on_connected(struct conn *c, const struct sock *sk, 
 {
     c->r.connect_ns = c->syn_ns ? bpf_ktime_get_ns() - c->syn_ns : 0;
     c->r.retrans_handshake = tp->total_retrans - c->retrans_base;
-    c->sent_base = 1; /* bytes_acked counts a client's SYN, not a server's */
+    c->sent_base = CLIENT_SYN;
     c->r.srtt_us = tp->srtt_us >> 3;
     set_tuple(&c->r, &sk->__sk_common, false); /* the local port is chosen after SYN_SENT */
     establish(c, tp, state);
+}
+
+/* Its SYN_SENT was missed, or there was no room for it then. */
+static __always_inline void on_connected_unseen(u64 key, const struct sock *sk, const struct tcp_sock *tp, u8 state)
+{
+    struct conn c = {};
+    init(&c, sk, NV_OUTBOUND);
+    on_connected(&c, sk, tp, state);
+    track(key, &c);
+}
+
+/* Whether the entry is this connection's own, and not of one whose end was missed. */
+static __always_inline bool is_of(const struct conn *c, const struct sock *sk)
+{
+    struct nv_conn seen = {};
+    set_tuple(&seen, &sk->__sk_common, false);
+    const u32 *entered = (const u32 *)c->r.remote, *now = (const u32 *)seen.remote;
+    return c->r.remote_port == seen.remote_port && entered[0] == now[0] && entered[1] == now[1] &&
+           entered[2] == now[2] && entered[3] == now[3];
 }
 
 static __always_inline void on_listen(u64 key, const struct sock *sk)
@@ -93,18 +141,42 @@ static __always_inline void on_listen(u64 key, const struct sock *sk)
     track(key, &c);
 }
 
+/*
+ * Of an attempt that failed. An ICMP error that arrives while connect() still holds the socket ends nothing: it waits
+ * in sk_err_soft and (IPv4, from 5.13: 45af29ca761c, "tcp: allow traceroute -Mtcp for unpriv users") in the error
+ * queue, which wakes the application; reading SO_ERROR clears the former. Then the application closes, in SYN_SENT.
+ */
+static __always_inline u32 attempt_error(const struct sock *sk)
+{
+    if (sk->sk_err)
+        return sk->sk_err;
+    if (sk->sk_err_soft)
+        return sk->sk_err_soft;
+    const struct sk_buff *queued = BPF_CORE_READ(sk, sk_error_queue.next);
+    if (!queued || (const void *)queued == (const void *)&sk->sk_error_queue)
+        return 0;
+    const struct sock_exterr_skb *err = (const void *)&queued->cb;
+    return BPF_CORE_READ(err, ee.ee_errno);
+}
+
+#define SHUTDOWN_MASK 3
+
 static __always_inline void on_close(u64 key, struct conn *c, const struct sock *sk, const struct tcp_sock *tp, u8 old)
 {
     struct tcp_now now;
     SET_TCP_NOW(now, DIRECT, sk, tp, old);
     struct conn last = *c;
+    if (in_handshake(&last) && old != TCP_SYN_SENT && old != TCP_SYN_RECV)
+        establish_unseen(&last);
     set_totals(&last, &now);
     last.r.error = sk->sk_err;
     last.r.state = TCP_CLOSE;
     u32 kind = NV_END;
-    if (last.r.direction == NV_OUTBOUND && !(last.r.flags & NV_ESTABLISHED)) {
+    if (in_handshake(&last)) {
         kind = NV_FAIL;
-        if (tp->segs_out == last.segs_out_base)
+        last.r.error = attempt_error(sk);
+        /* close() shuts down first: a Fast Open connect that waited for its first write was given up. */
+        if (tp->segs_out == last.segs_out_base && sk->sk_shutdown != SHUTDOWN_MASK)
             last.r.flags |= NV_NO_SYN;
     } else if (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT) {
         last.r.flags |= NV_BROKEN;
@@ -146,12 +218,17 @@ static __always_inline void state_change(const struct sock *sk, int old, int new
         return;
     }
     /* The handshake is over. A Fast Open server may have closed already: SYN_RECV to FIN_WAIT1. */
-    if (c && c->r.direction == NV_OUTBOUND) {
-        if (!(c->r.flags & NV_ESTABLISHED))
+    if (c && is_of(c, sk)) {
+        if (in_handshake(c))
             on_connected(c, sk, tp, new);
-    } else if (!c && old == TCP_SYN_RECV) {
-        on_accepted(key, sk, tp, new);
+        return;
     }
+    if (c)
+        end_stale(key, c);
+    if (old == TCP_SYN_RECV)
+        on_accepted(key, sk, tp, new);
+    else
+        on_connected_unseen(key, sk, tp, new);
 }
 
 /*
@@ -194,8 +271,9 @@ int BPF_PROG(tcp_destroy_sock, const struct sock *sk)
     if (!c)
         return 0;
     const struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
+    /* Its CLOSE was missed, and what was before it: an orderly end is the likelier one. */
     if (tp)
-        on_close(key, c, sk, tp, c->r.state);
+        on_close(key, c, sk, tp, in_handshake(c) ? TCP_SYN_SENT : TCP_TIME_WAIT);
     return 0;
 }
 

@@ -77,9 +77,29 @@ struct sock_common {
     struct in6_addr skc_v6_rcv_saddr;
 };
 
+typedef struct spinlock {
+} spinlock_t;
+
+typedef struct {
+    spinlock_t slock;
+    int owned;
+} socket_lock_t;
+
+struct sk_buff {
+    char cb[48];
+};
+
+struct sk_buff_head {
+    struct sk_buff *next;
+};
+
 struct sock {
     struct sock_common __sk_common;
+    socket_lock_t sk_lock;
+    struct sk_buff_head sk_error_queue;
     int sk_err;
+    int sk_err_soft;
+    u8 sk_shutdown;
     u16 sk_protocol;
     struct sock_cgroup_data sk_cgrp_data;
 };
@@ -103,6 +123,15 @@ struct tcp_sock {
     u64 bytes_received;
     u64 bytes_acked;
     struct minmax rtt_min;
+};
+
+/* include/linux/errqueue.h: what an skb of the error queue has in its cb */
+struct sock_extended_err {
+    u32 ee_errno;
+};
+
+struct sock_exterr_skb {
+    struct sock_extended_err ee;
 };
 
 struct request_sock {

@@ -16,7 +16,7 @@ struct conn {
     u32 retrans_base;  /* total_retrans when the present phase (handshake, then data) began */
     u32 segments_base;
     u32 segs_out_base; /* to tell an attempt that sent nothing */
-    u32 reserved;
+    u32 walks_closed; /* walks that found the socket in CLOSE */
 };
 
 struct synack_key {

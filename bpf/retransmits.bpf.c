@@ -15,11 +15,13 @@ int BPF_PROG(tcp_retransmit_skb, const struct sock *sk)
         count(NV_COUNT_UNTRACKED_RETRANS, 1);
         return 0;
     }
-    u64 ns = bpf_ktime_get_ns();
-    if (ns - c->reported_ns < RETRANS_REPORT_NS)
-        return 0;
     const struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
     if (!tp)
+        return 0;
+    if (in_handshake(c) && sk->__sk_common.skc_state == TCP_SYN_SENT)
+        c->r.retrans_handshake = tp->total_retrans - c->retrans_base;
+    u64 ns = bpf_ktime_get_ns();
+    if (ns - c->reported_ns < RETRANS_REPORT_NS)
         return 0;
     c->reported_ns = ns;
     struct tcp_now now;

@@ -8,6 +8,25 @@
 #include "state.h"
 
 #define PROBED(pointer, field) BPF_CORE_READ(pointer, field)
+
+/* Whether a packet or a system call is being worked on, the lock's first word being its state. */
+static __always_inline bool is_locked(const struct sock *sk)
+{
+    u32 slock = 0;
+    bpf_core_read(&slock, sizeof(slock), &sk->sk_lock.slock);
+    return slock || PROBED(sk, sk_lock.owned);
+}
+
+/*
+ * The kernel counts a FIN before it says that it had one. So of a locked socket one byte is held back: a total must
+ * never fall, and the next record has it. The flag is read again because the lock may just have gone.
+ */
+static __always_inline void hold_back_fin(struct tcp_now *now, const struct sock *sk)
+{
+    bool locked = is_locked(sk);
+    now->fin_received = locked || PROBED(sk, __sk_common.skc_flags) >> SOCK_DONE & 1;
+    now->all_acked |= locked;
+}
 #define SYNACK_IDLE_NS 60000000000ull
 
 SEC("iter/bpf_map_elem")
@@ -19,21 +38,36 @@ int sample_conns(struct bpf_iter__bpf_map_elem *ctx)
         return 0;
     u64 address = *key;
     struct conn c = *value;
+    u32 kind = NV_SAMPLE;
     const struct sock *sk = (void *)address;
     const struct tcp_sock *tp = (void *)address;
-    c.r.kind = NV_SAMPLE;
     if (c.r.direction != NV_LISTENER) {
         struct tcp_now now;
         SET_TCP_NOW(now, PROBED, sk, tp, PROBED(sk, __sk_common.skc_state));
-        /* CLOSE: its end is about to be told, with the right totals. */
-        if (now.state != TCP_CLOSE) {
+        hold_back_fin(&now, sk);
+        if (now.state == TCP_CLOSE) {
+            /* Its end is about to be told, with the right totals; or was missed, when the next walk finds it so too. */
+            if (value->walks_closed++)
+                kind = in_handshake(&c) ? NV_FAIL : NV_END;
+        } else {
+            if (in_handshake(&c) && now.state != TCP_SYN_SENT && now.state != TCP_SYN_RECV) {
+                establish_unseen(value);
+                establish_unseen(&c);
+            }
             c.r.state = now.state;
             set_totals(&c, &now);
         }
     }
+    c.r.kind = kind;
     const struct conn *still = bpf_map_lookup_elem(&conns, &address);
-    if (still && still->r.id == c.r.id)
-        bpf_seq_write(ctx->meta->seq, &c.r, sizeof(c.r));
+    if (!still || still->r.id != c.r.id)
+        return 0;
+    if (kind != NV_SAMPLE) {
+        c.r.error = kind == NV_FAIL ? ~0u : 0;
+        c.r.state = TCP_CLOSE;
+    }
+    if (!bpf_seq_write(ctx->meta->seq, &c.r, sizeof(c.r)) && kind != NV_SAMPLE)
+        bpf_map_delete_elem(&conns, &address);
     return 0;
 }
 

@@ -53,12 +53,14 @@ static __always_inline bool emit(u32 kind, const struct nv_conn *r)
     return true;
 }
 
+/* 0 where the socket does not say: before 5.15 net_cls' or net_prio's ids may stand in its place (is_data, bit 0). */
 static __always_inline u64 cgroup_id(const struct sock *sk)
 {
     struct sock_cgroup_data___before_5_15 *old = (void *)&sk->sk_cgrp_data;
     if (bpf_core_field_exists(old->val)) {
-        struct cgroup *cgroup = (void *)(BPF_CORE_READ(old, val) & ~3ull);
-        return cgroup ? BPF_CORE_READ(cgroup, kn, id) : 0;
+        u64 val = BPF_CORE_READ(old, val);
+        struct cgroup *cgroup = (void *)(val & ~3ull);
+        return cgroup && !(val & 1) ? BPF_CORE_READ(cgroup, kn, id) : 0;
     }
     struct cgroup *cgroup = sk->sk_cgrp_data.cgroup;
     return cgroup ? cgroup->kn->id : 0;
@@ -157,6 +159,23 @@ static __always_inline void set_totals(struct conn *c, const struct tcp_now *now
     }
     c->r.srtt_us = now->srtt >> 3;
     c->r.min_rtt_us = now->min_rtt == ~0u ? 0 : now->min_rtt;
+}
+
+/* bytes_acked counts a client's SYN, not a server's. */
+#define CLIENT_SYN 1
+
+static __always_inline bool in_handshake(const struct conn *c)
+{
+    return c->r.direction == NV_OUTBOUND && !(c->r.flags & NV_ESTABLISHED);
+}
+
+/* Its opening was missed: established all the same. Handshake retransmits are those that were told meanwhile. */
+static __always_inline void establish_unseen(struct conn *c)
+{
+    c->retrans_base += c->r.retrans_handshake;
+    c->sent_base = CLIENT_SYN;
+    barrier();
+    c->r.flags |= NV_ESTABLISHED;
 }
 
 #define SET_TCP_NOW(now, read, sk, tp, of_state)                       \

@@ -133,7 +133,13 @@ void Reader::run_command(const Command& command) {
  */
 double Reader::sample() {
     double records = 0;
-    if (Fd fd{programs_.open_walk(Walk::deferred)}) records += walk_deferred(fd.get());
+    // Each end is deleted when it was read, which makes a walk pass over others: a second one takes these.
+    for (int walks = 0; walks < 2; walks++) {
+        Fd fd{programs_.open_walk(Walk::deferred)};
+        const double ends = fd ? walk_deferred(fd.get()) : 0;
+        records += ends;
+        if (ends == 0) break;
+    }
     Fd conns{programs_.open_walk(Walk::conns)};
     if (!conns) throw CodedError("ERR_NO_ITERATOR", "sampling live sockets: \"iter/bpf_map_elem\" is not attached");
     const double sockets = walk(conns.get(), "ERR_SAMPLE");

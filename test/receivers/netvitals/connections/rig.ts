@@ -1,0 +1,150 @@
+import { createConnections } from '../../../../src/receivers/netvitals/connections/connections.ts'
+import { createLinks } from '../../../../src/receivers/netvitals/connections/links.ts'
+import { createContainers } from '../../../../src/receivers/netvitals/containers/index.ts'
+import { createDestinations } from '../../../../src/receivers/netvitals/destinations/index.ts'
+import { createRecords, eachRecord } from '../../../../src/receivers/netvitals/kernel/decode.ts'
+import { ConnLayout, Direction, Flag, Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
+import { metrics } from '../../../../src/receivers/netvitals/metrics/metrics.gen.ts'
+import { createStore } from '../../../../src/receivers/netvitals/metrics/store.ts'
+
+export const ESTABLISHED = 1
+export const SYN_SENT = 2
+export const CLOSE = 7
+export const CLOSE_WAIT = 8
+
+/** struct nv_conn, with what is usual where nothing is said. */
+export interface Conn {
+  kind: number
+  id: number
+  cgroup?: bigint
+  direction?: number
+  flags?: number
+  state?: number
+  error?: number
+  connectNs?: number
+  bytesSent?: number
+  bytesReceived?: number
+  segmentsSent?: number
+  retransData?: number
+  retransHandshake?: number
+  srttUs?: number
+  local?: readonly number[]
+  localPort?: number
+  remote?: readonly number[]
+  remotePort?: number
+}
+
+export function bytesOf(records: readonly Conn[]): Uint8Array {
+  const bytes = new Uint8Array(records.length * ConnLayout.size)
+  const view = new DataView(bytes.buffer)
+  for (const [index, r] of records.entries()) {
+    const at = index * ConnLayout.size
+    const u32 = (offset: number, value: number) => view.setUint32(at + offset, value, true)
+    const u64 = (offset: number, value: number | bigint) => view.setBigUint64(at + offset, BigInt(value), true)
+    u32(ConnLayout.kind, r.kind)
+    u64(ConnLayout.id, r.id)
+    u64(ConnLayout.cgroupId, r.cgroup ?? 1n)
+    u64(ConnLayout.connectNs, r.connectNs ?? 0)
+    u64(ConnLayout.bytesSent, r.bytesSent ?? 0)
+    u64(ConnLayout.bytesReceived, r.bytesReceived ?? 0)
+    u32(ConnLayout.segmentsSent, r.segmentsSent ?? 0)
+    u32(ConnLayout.retransData, r.retransData ?? 0)
+    u32(ConnLayout.retransHandshake, r.retransHandshake ?? 0)
+    u32(ConnLayout.srttUs, r.srttUs ?? 0)
+    u32(ConnLayout.error, r.error ?? 0)
+    view.setUint8(at + ConnLayout.state, r.state ?? (r.kind === Kind.end || r.kind === Kind.fail ? CLOSE : ESTABLISHED))
+    view.setUint8(at + ConnLayout.direction, r.direction ?? Direction.outbound)
+    view.setUint8(at + ConnLayout.family, 4)
+    view.setUint8(at + ConnLayout.flags, r.flags ?? Flag.established | Flag.openReported)
+    view.setUint16(at + ConnLayout.localPort, r.localPort ?? 40_000, true)
+    view.setUint16(at + ConnLayout.remotePort, r.remotePort ?? 443, true)
+    bytes.set(r.local ?? [10, 0, 0, 1], at + ConnLayout.local)
+    bytes.set(r.remote ?? [10, 0, 0, 2], at + ConnLayout.remote)
+  }
+  return bytes
+}
+
+/** `<container> <metric, short> <distinguishing attributes>` -> value, for all sums and gauges of a cycle. */
+export type Totals = Map<string, number>
+
+export const dockerId = (n: number) => n.toString(16).padStart(64, '0')
+
+/** The stages from records to series as the receiver joins them, without a kernel. */
+export function createRig({ clientAddress = false, listeners = false } = {}) {
+  const host = { id: 'host-id', name: 'host-name' }
+  const containers = createContainers({ host: host as never })
+  const destinations = createDestinations({ readLocal: () => ({ addresses: [], containerNetworks: [] }) as never })
+  const enabledMetrics = new Set(metrics.map(({ name }) => name))
+  const store = createStore({
+    self: { 'service.name': 'netvitals', 'service.instance.id': 'host-id' },
+    version: '0',
+    enabledMetrics,
+  })
+  const links = createLinks({ store, containers, destinations, clientAddress })
+  const connections = createConnections({ store, links, listeners })
+  let nowMs = Date.now()
+
+  function apply(...records: readonly Conn[]) {
+    const bytes = bytesOf(records)
+    connections.beginBatch(nowMs)
+    eachRecord(createRecords(bytes), bytes.length, (r, kind) => connections.apply(r, kind))
+  }
+
+  /** A cycle: the walk's end, what is exported, what comes after. */
+  async function cycle(endsLost = 0): Promise<Totals> {
+    connections.endWalk(endsLost)
+    return collect()
+  }
+
+  async function collect(): Promise<Totals> {
+    nowMs += 10_000
+    const totals: Totals = new Map()
+    for (const { resource, scopeMetrics } of await store.collect(nowMs)) {
+      const container = String(resource.attributes['container.id'] ?? resource.attributes['service.name'])
+      for (const { metrics } of scopeMetrics)
+        for (const { descriptor, dataPoints } of metrics)
+          for (const { attributes, value } of dataPoints) {
+            const parts = [
+              container.replace(/^0+(?=.)/, ''),
+              descriptor.name.replace(/^container\.net\.tcp\./, ''),
+              attributes.direction,
+              attributes['error.type'],
+              attributes['network.tcp.retransmit.type'],
+              attributes['destination.address'] &&
+                `${attributes['destination.address']}:${attributes['destination.port']}`,
+              attributes['client.address'],
+            ]
+            totals.set(parts.filter((part) => part !== undefined).join(' '), value as number)
+          }
+    }
+    connections.endCycle()
+    return totals
+  }
+
+  return {
+    apply,
+    cycle,
+    connections,
+    links,
+    store,
+    containers,
+    /** A container's cgroup, its id the same number. */
+    container(id: number) {
+      containers.cgroupCreated(BigInt(id), `/docker/${dockerId(id)}`)
+      return dockerId(id).replace(/^0+/, '')
+    },
+    get nowMs() {
+      return nowMs
+    },
+  }
+}
+
+/** Those of the totals whose name holds all of these words. */
+export function only(totals: Totals, ...words: string[]): Record<string, number> {
+  return Object.fromEntries([...totals].filter(([name]) => words.every((word) => name.split(' ').includes(word))))
+}
+
+/** Their sum. */
+export function sum(totals: Totals, ...words: string[]): number {
+  return Object.values(only(totals, ...words)).reduce((total, value) => total + value, 0)
+}
