@@ -18,12 +18,9 @@ static __always_inline void init(struct conn *c, const struct sock *sk, u8 direc
     set_tuple(&c->r, &sk->__sk_common, direction == NV_LISTENER);
 }
 
-/* An end that finds the ring full is kept for the next walk: it carries the connection's last totals. */
-static __always_inline void report_end(u32 kind, struct nv_conn *r)
+/* An end that found the ring full is kept for the next walk: it carries the connection's last totals. */
+static __always_inline void keep_end(struct nv_conn *r)
 {
-    if (emit(kind, r))
-        return;
-    r->kind = kind;
     u64 id = r->id;
     if (bpf_map_update_elem(&deferred, &id, r, BPF_ANY))
         count(NV_COUNT_DEFERRED_FULL, 1);
@@ -41,8 +38,10 @@ static __always_inline void track(u64 key, struct conn *c)
     if (!error)
         return;
     untracked(error);
+    c->r.kind = NV_END;
     c->r.state = TCP_CLOSE;
-    report_end(NV_END, &c->r);
+    if (!emit(NV_END, &c->r))
+        keep_end(&c->r);
 }
 
 /*
@@ -54,9 +53,11 @@ static __always_inline void end_stale(u64 key, const struct conn *c)
     struct nv_conn last = c->r;
     bpf_map_delete_elem(&conns, &key);
     bool failed = last.direction == NV_OUTBOUND && !(last.flags & NV_ESTABLISHED);
+    last.kind = failed ? NV_FAIL : NV_END;
     last.state = TCP_CLOSE;
     last.error = failed ? ~0u : 0;
-    report_end(failed ? NV_FAIL : NV_END, &last);
+    if (!emit(last.kind, &last))
+        keep_end(&last);
 }
 
 /* The same change, taken twice: the twin of the program saw it too. */
@@ -161,29 +162,54 @@ static __always_inline u32 attempt_error(const struct sock *sk)
 
 #define SHUTDOWN_MASK 3
 
-static __always_inline void on_close(u64 key, struct conn *c, const struct sock *sk, const struct tcp_sock *tp, u8 old)
+static __always_inline void set_end(struct nv_conn *r, u32 kind, const struct conn *c, const struct sock *sk,
+                                    const struct tcp_sock *tp, u8 old)
 {
     struct tcp_now now;
     SET_TCP_NOW(now, DIRECT, sk, tp, old);
-    struct conn last = *c;
-    if (in_handshake(&last) && old != TCP_SYN_SENT && old != TCP_SYN_RECV)
-        establish_unseen(&last);
-    set_totals(&last, &now);
-    last.r.error = sk->sk_err;
-    last.r.state = TCP_CLOSE;
-    u32 kind = NV_END;
-    if (in_handshake(&last)) {
-        kind = NV_FAIL;
-        last.r.error = attempt_error(sk);
+    *r = c->r;
+    set_totals(r, c, &now);
+    r->kind = kind;
+    r->state = TCP_CLOSE;
+    if (kind == NV_FAIL) {
+        r->error = attempt_error(sk);
         /* close() shuts down first: a Fast Open connect that waited for its first write was given up. */
-        if (tp->segs_out == last.segs_out_base && sk->sk_shutdown != SHUTDOWN_MASK)
-            last.r.flags |= NV_NO_SYN;
-    } else if (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT) {
-        last.r.flags |= NV_BROKEN;
+        if (tp->segs_out == c->segs_out_base && sk->sk_shutdown != SHUTDOWN_MASK)
+            r->flags |= NV_NO_SYN;
+    } else {
+        r->error = sk->sk_err;
+        if (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT)
+            r->flags |= NV_BROKEN;
     }
+}
+
+static __always_inline void on_close(u64 key, struct conn *c, const struct sock *sk, const struct tcp_sock *tp, u8 old)
+{
+    if (in_handshake(c) && old != TCP_SYN_SENT && old != TCP_SYN_RECV)
+        establish_unseen(c);
+    u32 kind = in_handshake(c) ? NV_FAIL : NV_END;
+    struct nv_conn *out = reserve(kind);
     /* Out of the table first: a walk must never show a connection whose end is already in the ring. */
-    bpf_map_delete_elem(&conns, &key);
-    report_end(kind, &last.r);
+    if (out) {
+        set_end(out, kind, c, sk, tp, old);
+        bpf_map_delete_elem(&conns, &key);
+        bpf_ringbuf_submit(out, wake_flag());
+    } else {
+        struct nv_conn kept;
+        set_end(&kept, kind, c, sk, tp, old);
+        bpf_map_delete_elem(&conns, &key);
+        keep_end(&kept);
+    }
+}
+
+/* Of the six to ten changes of a socket, those that are looked at: between ESTABLISHED and CLOSE the walk shows it. */
+static __always_inline bool matters(int old, int new)
+{
+    if (old == TCP_LISTEN) /* A clone starts life as a copy of its listener, in SYN_RECV. */
+        return new == TCP_CLOSE;
+    if (new == TCP_SYN_RECV)
+        return false;
+    return new == TCP_CLOSE || new == TCP_SYN_SENT || new == TCP_LISTEN || old == TCP_SYN_SENT || old == TCP_SYN_RECV;
 }
 
 static __always_inline void state_change(const struct sock *sk, int old, int new)
@@ -191,16 +217,6 @@ static __always_inline void state_change(const struct sock *sk, int old, int new
     if (sk->sk_protocol != IPPROTO_TCP)
         return;
     u64 key = (u64)sk;
-    if (old == TCP_LISTEN) {
-        /* A clone starts life as a copy of its listener, in SYN_RECV. */
-        if (new != TCP_CLOSE)
-            return;
-    } else if (new == TCP_SYN_RECV || old == TCP_CLOSE_WAIT && new == TCP_LAST_ACK) {
-        return;
-    } else if (old != TCP_SYN_SENT && old != TCP_SYN_RECV && new != TCP_CLOSE && new != TCP_SYN_SENT &&
-               new != TCP_LISTEN) {
-        return; /* between ESTABLISHED and CLOSE: the walk shows it */
-    }
     const struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
     if (!tp)
         return;
@@ -241,6 +257,8 @@ static __always_inline void state_change(const struct sock *sk, int old, int new
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, const struct sock *sk, int old, int new)
 {
+    if (!matters(old, new))
+        return 0;
     u32 zero = 0;
     struct cpu_state *cpu = bpf_map_lookup_elem(&cpus, &zero);
     if (cpu) {
@@ -254,10 +272,15 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, int old, int new)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_nested, const struct sock *sk, int old, int new)
 {
+    if (!matters(old, new))
+        return 0;
     u32 zero = 0;
     struct cpu_state *cpu = bpf_map_lookup_elem(&cpus, &zero);
-    if (cpu && cpu->seen_sk == (u64)sk && cpu->seen_old_new == ((u64)old << 32 | (u32)new))
+    if (cpu && cpu->seen_sk == (u64)sk && cpu->seen_old_new == ((u64)old << 32 | (u32)new)) {
+        /* Another socket may come to lie there. */
+        cpu->seen_sk = 0;
         return 0;
+    }
     state_change(sk, old, new);
     return 0;
 }

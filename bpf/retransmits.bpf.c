@@ -28,7 +28,7 @@ int BPF_PROG(tcp_retransmit_skb, const struct sock *sk)
     SET_TCP_NOW(now, DIRECT, sk, tp, sk->__sk_common.skc_state);
     struct conn last = *c;
     last.r.state = now.state;
-    set_totals(&last, &now);
+    set_totals(&last.r, &last, &now);
     emit(NV_RETRANS, &last.r);
     return 0;
 }

@@ -55,7 +55,7 @@ int sample_conns(struct bpf_iter__bpf_map_elem *ctx)
                 establish_unseen(&c);
             }
             c.r.state = now.state;
-            set_totals(&c, &now);
+            set_totals(&c.r, &c, &now);
         }
     }
     c.r.kind = kind;

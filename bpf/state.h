@@ -40,13 +40,20 @@ static __always_inline u64 wake_flag(void)
     return BPF_RB_FORCE_WAKEUP;
 }
 
-static __always_inline bool emit(u32 kind, const struct nv_conn *r)
+/* Room in the ring for one record; NULL is counted as lost. */
+static __always_inline struct nv_conn *reserve(u32 kind)
 {
     struct nv_conn *out = bpf_ringbuf_reserve(&ring, sizeof(*out), 0);
-    if (!out) {
+    if (!out)
         count(NV_COUNT_LOST + kind, 1);
+    return out;
+}
+
+static __always_inline bool emit(u32 kind, const struct nv_conn *r)
+{
+    struct nv_conn *out = reserve(kind);
+    if (!out)
         return false;
-    }
     *out = *r;
     out->kind = kind;
     bpf_ringbuf_submit(out, wake_flag());
@@ -144,21 +151,21 @@ static __always_inline u64 received(const struct tcp_now *now)
     return now->received - (now->fin_received && now->received);
 }
 
-/* Totals of the record from the socket's counters; now->state is the state they belong to. */
-static __always_inline void set_totals(struct conn *c, const struct tcp_now *now)
+/* Totals of the connection's record from the socket's counters; now->state is the state they belong to. */
+static __always_inline void set_totals(struct nv_conn *r, const struct conn *c, const struct tcp_now *now)
 {
     u32 retrans = now->retrans - c->retrans_base;
     u64 acked = sent(now), got = received(now);
-    if (c->r.flags & NV_ESTABLISHED) {
-        c->r.retrans_data = retrans;
-        c->r.bytes_sent = acked > c->sent_base ? acked - c->sent_base : 0;
-        c->r.bytes_received = got > c->received_base ? got - c->received_base : 0;
-        c->r.segments_sent = now->segments - c->segments_base;
+    if (r->flags & NV_ESTABLISHED) {
+        r->retrans_data = retrans;
+        r->bytes_sent = acked > c->sent_base ? acked - c->sent_base : 0;
+        r->bytes_received = got > c->received_base ? got - c->received_base : 0;
+        r->segments_sent = now->segments - c->segments_base;
     } else {
-        c->r.retrans_handshake = retrans;
+        r->retrans_handshake = retrans;
     }
-    c->r.srtt_us = now->srtt >> 3;
-    c->r.min_rtt_us = now->min_rtt == ~0u ? 0 : now->min_rtt;
+    r->srtt_us = now->srtt >> 3;
+    r->min_rtt_us = now->min_rtt == ~0u ? 0 : now->min_rtt;
 }
 
 /* bytes_acked counts a client's SYN, not a server's. */

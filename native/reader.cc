@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reader.h"
 
-#include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/epoll.h>
@@ -30,14 +29,18 @@ Reader::Reader(const Programs& programs, uint8_t* const buffers[buffer_count])
       walk_bytes_(std::min<size_t>(8 * static_cast<size_t>(getpagesize()), buffer_bytes)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      ring_(ring_buffer__new(programs.ring_fd(), on_record, this, nullptr), ring_buffer__free),
       chunk_(walk_bytes_) {
     // Edge by edge: what trickles in between two wake-ups waits for the timer, else each record were a batch.
     epoll_event ring_event{.events = EPOLLIN | EPOLLET, .data = {}}, wake_event{.events = EPOLLIN, .data = {}};
-    if (!wake_ || !epoll_ || !ring_ ||
+    if (!wake_ || !epoll_ ||
         epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, programs.ring_fd(), &ring_event) ||
         epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &wake_event))
-        throw CodedError("ERR_RING", std::string("mapping the ring buffer: ") + strerror(errno));
+        throw CodedError("ERR_RING", std::string("waiting for the ring buffer: ") + strerror(errno));
+    try {
+        ring_ = std::make_unique<Ring>(programs.ring_fd(), programs.ring_bytes());
+    } catch (const std::system_error& error) {
+        throw CodedError("ERR_RING", std::string("mapping the ring buffer: ") + error.what());
+    }
     try {
         thread_ = std::thread([this] { run(); });
     } catch (const std::system_error& error) {
@@ -153,7 +156,7 @@ double Reader::walk_deferred(int fd) {
     double records = 0;
     while (ssize_t n = read_walk(fd, chunk_.data(), "ERR_SAMPLE")) {
         drain();
-        if (!append(chunk_.data(), static_cast<size_t>(n))) break;
+        if (!append({chunk_.data(), static_cast<size_t>(n), nullptr, 0})) break;
         records += static_cast<double>(n) / sizeof(nv_conn);
     }
     return records;
@@ -219,23 +222,23 @@ void Reader::come_back() {
     away_ = false;
 }
 
-int Reader::on_record(void* raw, void* data, size_t size) {
-    auto* self = static_cast<Reader*>(raw);
-    if (!self->append(data, size)) return -ECANCELED;
-    self->drained_ += size;
-    return self->drained_ < self->programs_.ring_bytes() ? 0 : -EAGAIN;
-}
-
 // What was in the ring when it began; of what comes meanwhile a ring's worth at most, so that commands have their turn.
 void Reader::drain() {
-    drained_ = 0;
-    ring_buffer__consume(ring_.get());
+    Ring::Record record;
+    for (size_t drained = 0; drained < programs_.ring_bytes() && ring_->peek(&record);) {
+        if (!append(record)) return;
+        ring_->take();
+        drained += record.size + record.rest_size;
+    }
+    ring_->publish();
 }
 
-bool Reader::append(const void* data, size_t size) {
+bool Reader::append(const Ring::Record& record) {
+    const size_t size = record.size + record.rest_size;
     if (current_ >= 0 && buffer_bytes - filled_ < size) send_buffer();
     if (!take_buffer()) return false;
-    memcpy(buffers_[current_] + filled_, data, size);
+    memcpy(buffers_[current_] + filled_, record.data, record.size);
+    if (record.rest_size) memcpy(buffers_[current_] + filled_ + record.size, record.rest, record.rest_size);
     filled_ += size;
     return true;
 }

@@ -16,8 +16,7 @@
 
 #include "fd.h"
 #include "programs.h"
-
-struct ring_buffer;
+#include "ring.h"
 
 namespace netvitals_native {
 
@@ -68,8 +67,7 @@ private:
     void enter(int netns, const char* what) const;
     void come_back();
     void drain();
-    static int on_record(void* self, void* data, size_t size);
-    bool append(const void* data, size_t size);
+    bool append(const Ring::Record& record);
     bool take_buffer();
     void send_buffer();
     void wake() const;
@@ -79,7 +77,7 @@ private:
     const size_t walk_bytes_;
     Fd wake_;
     Fd epoll_;
-    std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> ring_;
+    std::unique_ptr<Ring> ring_;
     std::atomic<bool> stopping_{false};
     std::atomic<bool> paused_{false};
     std::atomic<double> sockets_{0};
@@ -92,7 +90,6 @@ private:
 
     int current_ = -1;  // the buffer being filled
     size_t filled_ = 0;
-    size_t drained_ = 0;
     std::vector<uint8_t> chunk_;
     Fd own_netns_;
     bool away_ = false;

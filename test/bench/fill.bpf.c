@@ -10,15 +10,19 @@ struct {
     __uint(max_entries, 8 * 1024 * 1024);
 } ring SEC(".maps");
 
-// In: how many connections, the number of the first, how many destinations they go to.
+#define MAX_CGROUPS 256
+__u64 cgroup_ids[MAX_CGROUPS];
+
+// In: how many connections, the number of the first, to how many destinations of each of how many cgroups they go.
 struct fill {
     __u64 connections;
     __u64 first;
     __u64 destinations;
+    __u64 cgroups;
     __u64 filled; // out: connections that fitted
 };
 
-static struct nv_conn *record(__u32 kind, __u64 n, __u64 destinations)
+static struct nv_conn *record(__u32 kind, __u64 n, const struct fill *f)
 {
     struct nv_conn *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
     if (!r) return 0;
@@ -26,7 +30,7 @@ static struct nv_conn *record(__u32 kind, __u64 n, __u64 destinations)
     r->kind = kind;
     r->netns = 1;
     r->id = (1ull << 50) + n; // above the ids of this host's CPUs
-    r->cgroup_id = 1;
+    r->cgroup_id = cgroup_ids[n / f->destinations % f->cgroups & (MAX_CGROUPS - 1)];
     r->connect_ns = 1000000;
     r->direction = NV_OUTBOUND;
     r->family = 4;
@@ -34,7 +38,7 @@ static struct nv_conn *record(__u32 kind, __u64 n, __u64 destinations)
     r->flags = NV_ESTABLISHED | NV_OPEN_REPORTED;
     r->remote_port = 80;
     r->local_port = 40000;
-    __u32 d = n % destinations;
+    __u32 d = n % f->destinations;
     r->remote[0] = 10;
     r->remote[1] = d >> 16;
     r->remote[2] = d >> 8;
@@ -53,9 +57,9 @@ static struct nv_conn *record(__u32 kind, __u64 n, __u64 destinations)
 static long one(__u32 i, void *context)
 {
     struct fill *f = context;
-    struct nv_conn *open = record(NV_OPEN, f->first + i, f->destinations);
+    struct nv_conn *open = record(NV_OPEN, f->first + i, f);
     if (!open) return 1;
-    struct nv_conn *end = record(NV_END, f->first + i, f->destinations);
+    struct nv_conn *end = record(NV_END, f->first + i, f);
     if (!end) {
         bpf_ringbuf_discard(open, BPF_RB_NO_WAKEUP);
         return 1;

@@ -4,12 +4,16 @@ import { runInNewContext } from 'node:vm'
 import { Outbound } from '../../src/receivers/netvitals/metrics/metrics.gen.ts'
 import { createStore } from '../../src/receivers/netvitals/metrics/store.ts'
 import type { LinkRef, Store } from '../../src/receivers/netvitals/metrics/types.ts'
+import { atMost, type BenchRow, information, median } from './row.ts'
 
 // What a link with connections and no failures has.
 const SERIES_PER_LINK = 9
 const LINKS_PER_CONTAINER = 200
 const CYCLE_MS = 10_000
 const epochMs = 1_700_000_000_000
+const MAX_SERIES_BYTES = 600
+const MAX_RECORD_NS = 200
+const MAX_HOLD_MS = 20
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -132,29 +136,23 @@ async function collectMs(seriesCount: number): Promise<{ totalMs: number; longes
   return { totalMs: median(totals), longestMs: median(slices), worstMs: Math.max(...slices) }
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!
-}
-
-export async function bench(): Promise<Record<string, number>> {
+export async function bench(): Promise<BenchRow[]> {
   const at100k = await bytesPerSeries(100_000)
   const at200k = await bytesPerSeries(200_000)
   const nsRecord = nsPerRecord()
   const small = await collectMs(100_000)
   const large = await collectMs(200_000)
-  return {
-    'store: bytes a series at 100,000': at100k,
-    'store: bytes a series at 200,000': at200k,
-    'store: ns to apply a record of 9 calls': nsRecord,
-    'store: ms to collect 100,000 series': small.totalMs,
-    'store: ms that it held the event loop, median cycle': small.longestMs,
-    'store: ms that it held the event loop, worst cycle': small.worstMs,
-    'store: ms to collect 200,000 series': large.totalMs,
-    'store: ms that this held the event loop, median cycle': large.longestMs,
-    'store: ms that this held the event loop, worst cycle': large.worstMs,
-  }
+  return [
+    atMost('store: memory of a series at 100,000', at100k, 'B', MAX_SERIES_BYTES),
+    atMost('store: memory of a series at 200,000', at200k, 'B', MAX_SERIES_BYTES),
+    atMost('store: nine calls for a record', nsRecord, 'ns', MAX_RECORD_NS),
+    information('store: collecting 100,000 series', small.totalMs, 'ms'),
+    atMost('store: event loop held by it, median cycle', small.longestMs, 'ms', MAX_HOLD_MS),
+    information('store: event loop held by it, worst cycle', small.worstMs, 'ms'),
+    information('store: collecting 200,000 series', large.totalMs, 'ms'),
+    atMost('store: event loop held by it, median cycle of 200,000', large.longestMs, 'ms', MAX_HOLD_MS),
+    information('store: event loop held by it, worst cycle of 200,000', large.worstMs, 'ms'),
+  ]
 }
 
-if (import.meta.main) {
-  for (const [name, value] of Object.entries(await bench())) console.log(`${name}: ${value.toPrecision(4)}`)
-}
+if (import.meta.main) console.table(await bench())

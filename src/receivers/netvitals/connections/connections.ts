@@ -1,5 +1,5 @@
-import { Conn, type Records } from '../kernel/decode.ts'
-import { Direction, Flag, Kind } from '../kernel/layout.gen.ts'
+import { Conn, ConnWord, type Records, u64At } from '../kernel/decode.ts'
+import { ConnLayout, Direction, Flag, Kind } from '../kernel/layout.gen.ts'
 import { Inbound, Outbound } from '../metrics/metrics.gen.ts'
 import type { LinkRef, Store } from '../metrics/types.ts'
 import { createIdMap } from './id-map.ts'
@@ -16,6 +16,15 @@ const ACTIVE = 2
 const SYNACK = 4
 const LISTENER = 8
 
+/**
+ * A slot is 48 bytes that lie together, because a record touches most of them: three numbers of 64 bits, then six words.
+ * ID is 0 while the slot is free; WALK is the last walk during which the connection was seen.
+ */
+const SLOT_NUMBERS = 6
+const [ID, BYTES_SENT, BYTES_RECEIVED] = [0, 1, 2] as const
+const SLOT_WORDS = SLOT_NUMBERS * 2
+const [ENTRY, FLAGS, WALK, SEGMENTS, RETRANS_DATA, RETRANS_HANDSHAKE] = [6, 7, 8, 9, 10, 11] as const
+
 export interface ConnectionsOptions {
   readonly store: Store
   readonly links: Links
@@ -29,16 +38,12 @@ export interface ConnectionsOptions {
  */
 export function createConnections({ store, links, listeners }: ConnectionsOptions): Connections {
   const slots = createIdMap()
+  // Taken out once: V8 keeps an object that has a getter as a dictionary, and looks a method of it up at each call.
+  const { get: slotOf, add: addSlot, delete: deleteSlot } = slots
+  const { retain, release, linkOf, addActive } = links
   let capacity = 1024
-  let ids = new Float64Array(capacity)
-  let entries = new Int32Array(capacity)
-  let flags = new Uint8Array(capacity)
-  let walkOf = new Uint32Array(capacity)
-  let bytesSent = new Float64Array(capacity)
-  let bytesReceived = new Float64Array(capacity)
-  let segments = new Uint32Array(capacity)
-  let retransData = new Uint32Array(capacity)
-  let retransHandshake = new Uint32Array(capacity)
+  let numbers = new Float64Array(capacity * SLOT_NUMBERS)
+  let words = new Uint32Array(numbers.buffer)
   let used = 0
   const free: number[] = []
   let nowMs = 0
@@ -50,105 +55,90 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
 
   function grow() {
     capacity *= 2
-    const f64 = (old: Float64Array) => {
-      const array = new Float64Array(capacity)
-      array.set(old)
-      return array
-    }
-    const u32 = (old: Uint32Array) => {
-      const array = new Uint32Array(capacity)
-      array.set(old)
-      return array
-    }
-    ids = f64(ids)
-    bytesSent = f64(bytesSent)
-    bytesReceived = f64(bytesReceived)
-    walkOf = u32(walkOf)
-    segments = u32(segments)
-    retransData = u32(retransData)
-    retransHandshake = u32(retransHandshake)
-    const longerEntries = new Int32Array(capacity)
-    longerEntries.set(entries)
-    entries = longerEntries
-    const longerFlags = new Uint8Array(capacity)
-    longerFlags.set(flags)
-    flags = longerFlags
+    const longer = new Float64Array(capacity * SLOT_NUMBERS)
+    longer.set(numbers)
+    numbers = longer
+    words = new Uint32Array(numbers.buffer)
   }
 
   function begin(r: Records, id: number): number {
-    const entry = links.retain(r, nowMs)
+    const entry = retain(r, nowMs)
     const slot = free.pop() ?? used++
     if (slot >= capacity) grow()
-    slots.add(id, slot)
-    ids[slot] = id
-    entries[slot] = entry
-    flags[slot] = Conn.direction(r) === Direction.listener ? LISTENER : 0
-    bytesSent[slot] = 0
-    bytesReceived[slot] = 0
-    segments[slot] = 0
-    retransData[slot] = 0
-    retransHandshake[slot] = 0
+    addSlot(id, slot)
+    const number = slot * SLOT_NUMBERS
+    numbers[number + ID] = id
+    numbers[number + BYTES_SENT] = 0
+    numbers[number + BYTES_RECEIVED] = 0
+    const word = slot * SLOT_WORDS
+    words[word + ENTRY] = entry
+    words[word + FLAGS] = Conn.direction(r) === Direction.listener ? LISTENER : 0
+    words[word + SEGMENTS] = 0
+    words[word + RETRANS_DATA] = 0
+    words[word + RETRANS_HANDSHAKE] = 0
     return slot
   }
 
   function finish(slot: number) {
-    const entry = entries[slot]!
-    if (flags[slot]! & ACTIVE) links.addActive(entry, -1)
-    links.release(entry)
-    slots.delete(ids[slot]!)
-    ids[slot] = 0
+    const word = slot * SLOT_WORDS
+    const entry = words[word + ENTRY]!
+    if (words[word + FLAGS]! & ACTIVE) addActive(entry, -1)
+    release(entry)
+    deleteSlot(numbers[slot * SLOT_NUMBERS + ID]!)
+    numbers[slot * SLOT_NUMBERS + ID] = 0
     free.push(slot)
   }
 
-  function succeed(r: Records, slot: number, link: LinkRef, outbound: boolean) {
-    flags[slot]! |= COUNTED
-    if (Conn.flags(r) & Flag.existing) return
+  function succeed(r: Records, link: LinkRef, outbound: boolean) {
     if (!outbound) return store.add(link, Inbound.successfulConnects, 1)
     store.add(link, Outbound.successfulConnects, 1)
     store.add(link, Outbound.connectionTime, Conn.connectNs(r) / 1e9)
   }
 
-  function addRises(r: Records, slot: number, link: LinkRef, columns: typeof Outbound | typeof Inbound) {
-    const sent = Conn.bytesSent(r)
-    if (sent > bytesSent[slot]!) {
-      store.add(link, columns.bytesSent, sent - bytesSent[slot]!)
-      bytesSent[slot] = sent
+  function addRises({ u32, offset }: Records, slot: number, link: LinkRef, columns: typeof Outbound | typeof Inbound) {
+    const at = offset >>> 2
+    const number = slot * SLOT_NUMBERS
+    const word = slot * SLOT_WORDS
+    const bytesSent = u64At(u32, at + ConnWord.bytesSent)
+    const sentBefore = numbers[number + BYTES_SENT]!
+    if (bytesSent > sentBefore) {
+      numbers[number + BYTES_SENT] = bytesSent
+      store.add(link, columns.bytesSent, bytesSent - sentBefore)
     }
-    const received = Conn.bytesReceived(r)
-    if (received > bytesReceived[slot]!) {
-      store.add(link, columns.bytesReceived, received - bytesReceived[slot]!)
-      bytesReceived[slot] = received
+    const bytesReceived = u64At(u32, at + ConnWord.bytesReceived)
+    const receivedBefore = numbers[number + BYTES_RECEIVED]!
+    if (bytesReceived > receivedBefore) {
+      numbers[number + BYTES_RECEIVED] = bytesReceived
+      store.add(link, columns.bytesReceived, bytesReceived - receivedBefore)
     }
-    const sentSegments = Conn.segmentsSent(r)
-    if (sentSegments > segments[slot]!) {
-      store.add(link, columns.segmentsSent, sentSegments - segments[slot]!)
-      segments[slot] = sentSegments
+    const segments = u32[at + ConnWord.segmentsSent]!
+    const segmentsBefore = words[word + SEGMENTS]!
+    if (segments > segmentsBefore) {
+      words[word + SEGMENTS] = segments
+      store.add(link, columns.segmentsSent, segments - segmentsBefore)
     }
-    const data = Conn.retransData(r)
-    if (data > retransData[slot]!) {
-      store.add(link, columns.retransmitsData, data - retransData[slot]!)
-      retransData[slot] = data
+    const data = u32[at + ConnWord.retransData]!
+    const dataBefore = words[word + RETRANS_DATA]!
+    if (data > dataBefore) {
+      words[word + RETRANS_DATA] = data
+      store.add(link, columns.retransmitsData, data - dataBefore)
     }
-    const handshake = Conn.retransHandshake(r)
-    if (handshake > retransHandshake[slot]!) {
-      store.add(link, columns.retransmitsHandshake, handshake - retransHandshake[slot]!)
-      retransHandshake[slot] = handshake
+    const handshake = u32[at + ConnWord.retransHandshake]!
+    const handshakeBefore = words[word + RETRANS_HANDSHAKE]!
+    if (handshake > handshakeBefore) {
+      words[word + RETRANS_HANDSHAKE] = handshake
+      store.add(link, columns.retransmitsHandshake, handshake - handshakeBefore)
     }
-  }
-
-  function setActive(slot: number, is: boolean) {
-    const was = (flags[slot]! & ACTIVE) !== 0
-    if (was === is) return
-    flags[slot]! ^= ACTIVE
-    links.addActive(entries[slot]!, is ? 1 : -1)
   }
 
   function apply(r: Records, kind: number) {
-    if (!listeners && Conn.direction(r) === Direction.listener) return
-    const id = Conn.id(r)
+    const { u32, bytes, offset } = r
+    const direction = bytes[offset + ConnLayout.direction]!
+    if (!listeners && direction === Direction.listener) return
+    const id = u64At(u32, (offset >>> 2) + ConnWord.id)
     const ends = kind === Kind.end || kind === Kind.fail
-    const state = Conn.flags(r)
-    let slot = slots.get(id)
+    const state = bytes[offset + ConnLayout.flags]!
+    let slot = slotOf(id)
     if (slot < 0) {
       if (ends && state & (Flag.existing | Flag.openReported)) {
         unknownEnds++
@@ -156,35 +146,51 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
       }
       slot = begin(r, id)
     }
-    walkOf[slot] = walk
-    if (flags[slot]! & LISTENER) {
+    const word = slot * SLOT_WORDS
+    words[word + WALK] = walk
+    let known = words[word + FLAGS]!
+    if (known & LISTENER) {
       if (ends) finish(slot)
       return
     }
-    if (kind === Kind.synack) flags[slot]! |= SYNACK
-    const link = links.linkOf(entries[slot]!)
-    const outbound = Conn.direction(r) === Direction.outbound
+    if (kind === Kind.synack) known |= SYNACK
+    const entry = words[word + ENTRY]!
+    const link = linkOf(entry)
+    const outbound = direction === Direction.outbound
     const columns = outbound ? Outbound : Inbound
     // A walk may show a connection whose opening is still in the ring: that record counts it.
     const opening = kind === Kind.open || ends || !(state & Flag.openReported)
-    if (state & Flag.established && !(flags[slot]! & COUNTED) && opening) succeed(r, slot, link, outbound)
+    if (state & Flag.established && !(known & COUNTED) && opening) {
+      known |= COUNTED
+      if (!(state & Flag.existing)) succeed(r, link, outbound)
+    }
     addRises(r, slot, link, columns)
     if (kind === Kind.fail) store.add(link, failureColumn(Conn.error(r), state), 1)
     else if (state & Flag.broken) store.add(link, breakageColumn(Conn.error(r), columns), 1)
     if (state & Flag.established) {
-      const tcp = Conn.state(r)
-      setActive(slot, tcp === TCP_ESTABLISHED || tcp === TCP_CLOSE_WAIT)
+      const tcp = bytes[offset + ConnLayout.state]!
+      const active = tcp === TCP_ESTABLISHED || tcp === TCP_CLOSE_WAIT
+      if (active !== ((known & ACTIVE) !== 0)) {
+        known ^= ACTIVE
+        addActive(entry, active ? 1 : -1)
+      }
       // Of short connections the walk sees none: their ends tell.
-      const srttUs = kind === Kind.sample || kind === Kind.end ? Conn.srttUs(r) : 0
+      const srttUs = kind === Kind.sample || kind === Kind.end ? u32[(offset >>> 2) + ConnWord.srttUs]! : 0
       if (srttUs > 0) store.addRtt(link, srttUs / 1e6)
     }
+    words[word + FLAGS] = known
     if (ends) finish(slot)
+  }
+
+  /** In the table, and two walks did not show it. */
+  function unseen(slot: number): boolean {
+    return numbers[slot * SLOT_NUMBERS + ID] !== 0 && words[slot * SLOT_WORDS + WALK]! + 2 <= walk
   }
 
   /** Connections that two walks did not show, after ends were lost for good. One walk is not enough: it isn't atomic. */
   function reconcile() {
     for (let slot = 0; slot < used; slot++) {
-      if (ids[slot] === 0 || flags[slot]! & SYNACK || walkOf[slot]! + 2 > walk) continue
+      if (!unseen(slot) || words[slot * SLOT_WORDS + FLAGS]! & SYNACK) continue
       finish(slot)
       reconciled++
     }
@@ -199,8 +205,7 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
       reconcile()
     }
     // The kernel forgets them when idle. As with connections one walk is not enough: seen again they would count again.
-    for (let slot = 0; slot < used; slot++)
-      if (flags[slot]! & SYNACK && ids[slot] !== 0 && walkOf[slot]! + 2 <= walk) finish(slot)
+    for (let slot = 0; slot < used; slot++) if (words[slot * SLOT_WORDS + FLAGS]! & SYNACK && unseen(slot)) finish(slot)
     walk++
   }
   return {

@@ -21,7 +21,7 @@ export function createIdMap(initialCapacity = 1024): IdMap {
   /** Ids count up on each CPU (its number in the high bits): multiplying spreads both over the table. */
   function home(id: number): number {
     const low = id >>> 0
-    const high = (id - low) / 0x100000000
+    const high = (id * 2 ** -32) >>> 0
     const mixed = Math.imul(low ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b)
     return (mixed ^ (mixed >>> 15)) & mask
   }

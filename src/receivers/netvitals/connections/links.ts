@@ -1,13 +1,14 @@
 import type { Container, Containers } from '../containers/types.ts'
 import { formatAddress } from '../destinations/address.ts'
 import type { Destinations, Scope } from '../destinations/types.ts'
-import { Conn, type Records } from '../kernel/decode.ts'
+import { Conn, ConnWord, type Records } from '../kernel/decode.ts'
 import { ConnLayout, Direction } from '../kernel/layout.gen.ts'
 import type { ContainerRef, LinkKind, LinkRef, Store } from '../metrics/types.ts'
 import { createKeyTable } from './key-table.ts'
 
-/** A key: cgroup id (2 words), direction and family and peer's scope, port, address (4), client's address (4). */
-const WORDS = 12
+/** A key: cgroup id (2 words), direction and family and peer's scope, port, address (4), where wanted the client's (4). */
+const WORDS = 8
+const WORDS_WITH_CLIENT = 12
 const ADDRESS = 4
 const CLIENT = 8
 const scopes: readonly Scope[] = ['node', 'cluster', 'private', 'external']
@@ -46,7 +47,10 @@ export interface Links {
 }
 
 export function createLinks({ store, containers, destinations, clientAddress }: LinksOptions): Links {
-  const table = createKeyTable(WORDS)
+  const wordsPerKey = clientAddress ? WORDS_WITH_CLIENT : WORDS
+  const table = createKeyTable(wordsPerKey)
+  // Taken out once: V8 keeps an object that has a getter as a dictionary, and looks a method of it up at each call.
+  const { key, find, word } = table
   let linkRefs = new Int32Array(table.capacity)
   let users = new Int32Array(table.capacity)
   let active = new Int32Array(table.capacity)
@@ -56,24 +60,21 @@ export function createLinks({ store, containers, destinations, clientAddress }: 
   const removed: { id: bigint; atMs: number }[] = []
 
   function setKey(r: Records): void {
-    const { key } = table
-    const word = r.offset >>> 2
+    const { u32, bytes, offset } = r
+    const record = offset >>> 2
     const direction = Conn.direction(r)
     const family = Conn.family(r)
-    const cgroup = word + (ConnLayout.cgroupId >>> 2)
     const outbound = direction === Direction.outbound
     const inbound = direction === Direction.inbound
-    const address = word + ((outbound ? ConnLayout.remote : ConnLayout.local) >>> 2)
-    const remote = word + (ConnLayout.remote >>> 2)
-    const scope = inbound ? scopes.indexOf(destinations.scope(r.bytes, r.offset + ConnLayout.remote, family)) : 0
-    key[0] = r.u32[cgroup]!
-    key[1] = r.u32[cgroup + 1]!
+    const address = record + (outbound ? ConnWord.remote : ConnWord.local)
+    const scope = inbound ? scopes.indexOf(destinations.scope(bytes, offset + ConnLayout.remote, family)) : 0
+    key[0] = u32[record + ConnWord.cgroupId]!
+    key[1] = u32[record + ConnWord.cgroupId + 1]!
     key[2] = direction | (family << 8) | (scope << 16)
     key[3] = outbound ? Conn.remotePort(r) : Conn.localPort(r)
-    for (let i = 0; i < 4; i++) {
-      key[ADDRESS + i] = r.u32[address + i]!
-      key[CLIENT + i] = inbound && clientAddress ? r.u32[remote + i]! : 0
-    }
+    for (let i = 0; i < 4; i++) key[ADDRESS + i] = u32[address + i]!
+    if (!clientAddress) return
+    for (let i = 0; i < 4; i++) key[CLIENT + i] = inbound ? u32[record + ConnWord.remote + i]! : 0
   }
 
   function containerRef(cgroup: bigint, container: Container): ContainerRef {
@@ -83,13 +84,13 @@ export function createLinks({ store, containers, destinations, clientAddress }: 
     return ref
   }
 
-  const cgroupOf = (entry: number) => (BigInt(table.word(entry, 1)) << 32n) | BigInt(table.word(entry, 0))
+  const cgroupOf = (entry: number) => (BigInt(word(entry, 1)) << 32n) | BigInt(word(entry, 0))
 
   /** Retained once by the store, for the entry itself. */
   function openLink(entry: number, nowMs: number): LinkRef {
     const cgroup = cgroupOf(entry)
     const ref = refs.get(cgroup) ?? containerRef(cgroup, containers.byCgroup(cgroup))
-    const words = Uint32Array.from({ length: WORDS }, (_, i) => table.word(entry, i))
+    const words = Uint32Array.from({ length: wordsPerKey }, (_, i) => word(entry, i))
     const direction = words[2]! & 0xff
     const family = ((words[2]! >>> 8) & 0xff) as 4 | 6
     const scope = scopes[(words[2]! >>> 16) & 0xff]!
@@ -162,7 +163,7 @@ export function createLinks({ store, containers, destinations, clientAddress }: 
   return {
     retain(records, nowMs) {
       setKey(records)
-      let entry = table.find()
+      let entry = find()
       if (entry < 0) entry = enter(nowMs)
       store.retain(linkRefs[entry]!, nowMs)
       users[entry]!++
@@ -173,7 +174,7 @@ export function createLinks({ store, containers, destinations, clientAddress }: 
       users[entry]!--
       store.release(linkRefs[entry]!)
       // A listener's end is to be seen at once; another of the same address is rare.
-      if (users[entry] === 0 && (table.word(entry, 2) & 0xff) === Direction.listener) forget(entry)
+      if (users[entry] === 0 && (word(entry, 2) & 0xff) === Direction.listener) forget(entry)
     },
     linkOf: (entry) => linkRefs[entry]!,
     addActive(entry, delta) {
