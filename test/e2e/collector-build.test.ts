@@ -57,8 +57,7 @@ describe('building the Collector', () => {
   })
 
   it('is skipped with the reason where the modules cannot be reached, and fails where the source is wrong', async () => {
-    const offline =
-      'go: example.org/x: Get "https://modules.example/": dial tcp: lookup modules.example: no such host'
+    const offline = 'go: example.org/x: Get "https://modules.example/": dial tcp: lookup modules.example: no such host'
     assert.match((await build(fresh('offline', { GO_FAILS: offline }))).skip!, /no such host/)
     await assert.rejects(build(fresh('wrong', { GO_FAILS: './main.go:9:2: undefined: x' })), /undefined: x/)
   })

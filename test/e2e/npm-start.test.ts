@@ -20,7 +20,7 @@ describe('npm start', { skip: noContainers() ?? false }, () => {
   // The real scripts and source, but a set-up that has nothing to do: the real one may install while other tests run.
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'netvitals-npm-'))
-    for (const name of ['package.json', 'src', 'node_modules']) await symlink(join(ROOT, name), join(directory, name))
+    for (const name of ['package.json', 'dist', 'node_modules']) await symlink(join(ROOT, name), join(directory, name))
     await mkdir(join(directory, 'native'))
     await writeFile(join(directory, 'native', 'setup.mjs'), '')
   })

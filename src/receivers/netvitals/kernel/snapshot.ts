@@ -34,7 +34,7 @@ export function createSnapshot({ tracer, maxSockets, report }: SnapshotOptions) 
     report(
       'snapshot',
       'down',
-      `some network namespaces could not be read, their connections from before the start are not known: ${reasons}${remedy}`,
+      `network namespaces of /proc could not be read, their connections from before the start are not known: ${reasons}${remedy}`,
     )
   }
 
