@@ -34,6 +34,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
   let cycle: Promise<void> = Promise.resolve()
   let stopped = false
   let cgroupsLost = 0
+  let recordsFailed = false
 
   const containers = createContainers({
     host: facts,
@@ -72,7 +73,9 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
   async function runCycle(): Promise<void> {
     if (!tracer) return
     destinations.refresh()
+    recordsFailed = false
     await tracer.sample()
+    if (!recordsFailed) host?.report(id, 'records', 'ok')
     const counters = tracer.counters()
     connections.endWalk(counters.endsLost)
     const lost = (counters.lost.get('cgroupMkdir') ?? 0) + (counters.lost.get('cgroupRmdir') ?? 0)
@@ -89,7 +92,10 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
   }
 
   function collect(): Promise<void> {
-    cycle = cycle.then(runCycle).catch((error) => host?.report(id, 'cycle', 'down', reasonOf(error)))
+    cycle = cycle.then(runCycle).then(
+      () => host?.report(id, 'cycle', 'ok'),
+      (error) => host?.report(id, 'cycle', 'down', reasonOf(error)),
+    )
     return cycle
   }
 
@@ -115,7 +121,10 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
         maxSockets: config.kernel.max_sockets,
         onBatch: () => connections.beginBatch(Date.now()),
         onRecord,
-        onError: (error) => theHost.report(id, 'records', 'down', reasonOf(error)),
+        onError: (error) => {
+          recordsFailed = true
+          theHost.report(id, 'records', 'down', reasonOf(error))
+        },
       })
       for (const { name, attached, reason } of tracer.programs)
         if (!attached) theHost.report(id, name, 'down', `${reason}; running without`)

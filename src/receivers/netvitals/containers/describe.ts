@@ -7,8 +7,6 @@ export interface DescribeOptions {
   readonly host: HostFacts
   /** k8s.cluster.name */
   readonly clusterName?: string | undefined
-  /** Which resource attributes are wanted; service.name and service.instance.id always are. */
-  readonly keep?: (attribute: string) => boolean
 }
 
 /** OpenTelemetry's word for a service that has no name. @see the resource SDK specification, "service.name" */
@@ -32,7 +30,7 @@ export function describeContainer(identity: CgroupIdentity, options: DescribeOpt
   })
 }
 
-function attributes(identity: CgroupIdentity, { host, clusterName, keep }: DescribeOptions): Attributes {
+function attributes(identity: CgroupIdentity, { host, clusterName }: DescribeOptions): Attributes {
   const all: Record<string, string | undefined> = {
     'service.name': serviceName(identity),
     'service.instance.id': instanceId(identity, host),
@@ -48,7 +46,7 @@ function attributes(identity: CgroupIdentity, { host, clusterName, keep }: Descr
   }
   const result: Attributes = {}
   for (const [name, value] of Object.entries(all)) {
-    if (value !== undefined && (name.startsWith('service.') || (keep?.(name) ?? true))) result[name] = value
+    if (value !== undefined) result[name] = value
   }
   return Object.freeze(result)
 }

@@ -16,8 +16,6 @@ export interface ContainersOptions {
   readonly host?: HostFacts
   /** k8s.cluster.name */
   readonly clusterName?: string | undefined
-  /** Which resource attributes are wanted (all when absent); service.name and service.instance.id always are. */
-  readonly keep?: (attribute: string) => boolean
   /** Told at start, and when a walk fails or works again: whether ids are found, and why not. */
   readonly report?: (status: 'ok' | 'down', detail?: string) => void
   /** Milliseconds for which a removed cgroup's id still names its container. */
@@ -54,7 +52,7 @@ const WALK_SLICE_MS = 4
  */
 export function createContainers(options: ContainersOptions = {}): Containers {
   const { host = readHost(), lingerMs = 60_000, now = () => performance.now() } = options
-  const describing = { host, clusterName: options.clusterName, ...(options.keep && { keep: options.keep }) }
+  const describing = { host, clusterName: options.clusterName }
   const registry = createRegistry({ describe: (identity) => describeContainer(identity, describing), lingerMs, now })
   let mount: CgroupMount | undefined
   let reported: string | undefined

@@ -90,11 +90,6 @@ test('node and cluster are on every resource when they are known', () => {
   assert.equal(container.attributes['k8s.cluster.name'], 'prod')
 })
 
-test('what is not wanted is left out, what identifies a series never is', () => {
-  const container = of(`/docker/${ID}`, { keep: () => false })
-  assert.deepEqual(Object.keys(container.attributes), ['service.name', 'service.instance.id'])
-})
-
 test('containers and their attributes are frozen', () => {
   const container = of(`/docker/${ID}`)
   assert.ok(Object.isFrozen(container) && Object.isFrozen(container.attributes))
