@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A TCP socket's life: SYN_SENT or a listener's child, ESTABLISHED, CLOSE. Of its six to ten
- * state changes two are reported. Runs in softirq as often as not: current is not the owner,
+ * state changes one is reported, the last. Runs in softirq as often as not: current is not the owner,
  * so the socket is asked for everything.
  */
 #include "state.h"
@@ -28,10 +28,7 @@ static __always_inline void keep_end(struct nv_conn *r)
         count(NV_COUNT_DEFERRED, 1);
 }
 
-/*
- * Enters a socket that was told to user space already. One that finds no room is told to have ended at once: it is
- * counted, but not followed.
- */
+/* One that finds no room is told to have ended at once: it is counted, but not followed. */
 static __always_inline void track(u64 key, struct conn *c)
 {
     int error = bpf_map_update_elem(&conns, &key, c, BPF_ANY);
@@ -51,7 +48,8 @@ static __always_inline void track(u64 key, struct conn *c)
 static __always_inline void end_stale(u64 key, const struct conn *c)
 {
     struct nv_conn last = c->r;
-    bpf_map_delete_elem(&conns, &key);
+    if (bpf_map_delete_elem(&conns, &key))
+        return;
     bool failed = last.direction == NV_OUTBOUND && !(last.flags & NV_ESTABLISHED);
     last.kind = failed ? NV_FAIL : NV_END;
     last.state = TCP_CLOSE;
@@ -91,8 +89,6 @@ static __always_inline void establish(struct conn *c, const struct tcp_sock *tp,
     /* In this order: a walk that sees the flag must not count from the handshake's base. */
     barrier();
     c->r.flags |= NV_ESTABLISHED;
-    if (emit(NV_OPEN, &c->r))
-        c->r.flags |= NV_OPEN_REPORTED;
 }
 
 static __always_inline void on_accepted(u64 key, const struct sock *sk, const struct tcp_sock *tp, u8 state)
@@ -137,8 +133,7 @@ static __always_inline void on_listen(u64 key, const struct sock *sk)
     struct conn c = {};
     init(&c, sk, NV_LISTENER);
     c.r.state = TCP_LISTEN;
-    if (emit(NV_LISTEN, &c.r))
-        c.r.flags |= NV_OPEN_REPORTED;
+    emit(NV_LISTEN, &c.r);
     track(key, &c);
 }
 
@@ -192,13 +187,16 @@ static __always_inline void on_close(u64 key, struct conn *c, const struct sock 
     /* Out of the table first: a walk must never show a connection whose end is already in the ring. */
     if (out) {
         set_end(out, kind, c, sk, tp, old);
-        bpf_map_delete_elem(&conns, &key);
-        bpf_ringbuf_submit(out, wake_flag());
+        /* An end must be told once: only who took it out tells. */
+        if (bpf_map_delete_elem(&conns, &key))
+            bpf_ringbuf_discard(out, BPF_RB_NO_WAKEUP);
+        else
+            bpf_ringbuf_submit(out, wake_flag());
     } else {
         struct nv_conn kept;
         set_end(&kept, kind, c, sk, tp, old);
-        bpf_map_delete_elem(&conns, &key);
-        keep_end(&kept);
+        if (!bpf_map_delete_elem(&conns, &key))
+            keep_end(&kept);
     }
 }
 

@@ -6,7 +6,8 @@
  *
  * Every total is of this connection since it was first seen: an established connection
  * that was there before the start begins at zero. A later record of a connection carries
- * everything an earlier one did, so losing a record loses no count.
+ * everything an earlier one did, so losing a record loses no count. An opening has no record of
+ * its own: a connection that lives when an interval ends is in its walk, any other told its end.
  */
 #ifndef NETVITALS_EVENTS_H
 #define NETVITALS_EVENTS_H
@@ -15,16 +16,15 @@
 
 enum nv_kind {
     NV_NONE = 0,
-    NV_OPEN = 1,         /* struct nv_conn: a handshake completed */
-    NV_END = 2,          /* struct nv_conn: the socket reached CLOSE */
-    NV_FAIL = 3,         /* struct nv_conn: an outbound attempt ended unestablished */
-    NV_RETRANS = 4,      /* struct nv_conn: its retransmit totals rose (coalesced) */
-    NV_SAMPLE = 5,       /* struct nv_conn: a live connection, from the interval's walk */
-    NV_LISTEN = 6,       /* struct nv_conn: a socket began to listen; ended by NV_END */
-    NV_SYNACK = 7,       /* struct nv_conn: SYN-ACKs retransmitted for one listener and peer */
-    NV_CGROUP_MKDIR = 8, /* struct nv_cgroup */
-    NV_CGROUP_RMDIR = 9, /* struct nv_cgroup */
-    NV_KINDS = 10,
+    NV_END = 1,          /* struct nv_conn: the socket reached CLOSE */
+    NV_FAIL = 2,         /* struct nv_conn: an outbound attempt ended unestablished */
+    NV_RETRANS = 3,      /* struct nv_conn: its retransmit totals rose (coalesced) */
+    NV_SAMPLE = 4,       /* struct nv_conn: a live connection or attempt, from the interval's walk */
+    NV_LISTEN = 5,       /* struct nv_conn: a socket began to listen; ended by NV_END */
+    NV_SYNACK = 6,       /* struct nv_conn: SYN-ACKs retransmitted for one listener and peer */
+    NV_CGROUP_MKDIR = 7, /* struct nv_cgroup */
+    NV_CGROUP_RMDIR = 8, /* struct nv_cgroup */
+    NV_KINDS = 9,
 };
 
 enum nv_direction {
@@ -35,11 +35,10 @@ enum nv_direction {
 
 /* nv_conn.flags */
 enum nv_flags {
-    NV_ESTABLISHED = 1,   /* the handshake has completed */
-    NV_EXISTING = 2,      /* was there before the start: active, never a new connect */
-    NV_OPEN_REPORTED = 4, /* an NV_OPEN record of it entered the ring */
-    NV_NO_SYN = 8,        /* NV_FAIL: not one SYN was sent */
-    NV_BROKEN = 16,       /* NV_END: from ESTABLISHED or CLOSE_WAIT, without a FIN exchange */
+    NV_ESTABLISHED = 1, /* the handshake has completed */
+    NV_EXISTING = 2,    /* was there before the start: active, never a new connect */
+    NV_NO_SYN = 4,      /* NV_FAIL: not one SYN was sent */
+    NV_BROKEN = 8,      /* NV_END: from ESTABLISHED or CLOSE_WAIT, without a FIN exchange */
 };
 
 struct nv_conn {

@@ -36,7 +36,7 @@ int snapshot_tcp(struct bpf_iter__tcp *ctx)
         u8 one = 1;
         bpf_map_update_elem(&listeners, &port, &one, BPF_ANY);
         c.r.direction = NV_LISTENER;
-        c.r.flags = NV_EXISTING | NV_OPEN_REPORTED;
+        c.r.flags = NV_EXISTING;
     } else {
         c.r.direction = bpf_map_lookup_elem(&listeners, &port) ? NV_INBOUND : NV_OUTBOUND;
         struct tcp_now now;
@@ -50,7 +50,7 @@ int snapshot_tcp(struct bpf_iter__tcp *ctx)
             c.segs_out_base = tp->segs_out - 1;
             c.sent_base = c.received_base = 0;
         } else {
-            c.r.flags = NV_ESTABLISHED | NV_EXISTING | NV_OPEN_REPORTED;
+            c.r.flags = NV_ESTABLISHED | NV_EXISTING;
         }
     }
     u64 key = (u64)tp;

@@ -25,11 +25,11 @@ function writeRecords(connections: number, kinds: readonly number[]): Records {
       view.setBigUint64(at + ConnLayout.connectNs, 1_000_000n, true)
       view.setUint8(at + ConnLayout.direction, Direction.outbound)
       view.setUint8(at + ConnLayout.family, 4)
-      view.setUint8(at + ConnLayout.flags, Flag.established | Flag.openReported)
+      view.setUint8(at + ConnLayout.flags, Flag.established)
       view.setUint8(at + ConnLayout.state, ended ? 7 : 1)
       view.setUint16(at + ConnLayout.localPort, 40_000, true)
       view.setUint16(at + ConnLayout.remotePort, 80, true)
-      if (kind !== Kind.open) {
+      if (ended || kind === Kind.sample) {
         view.setBigUint64(at + ConnLayout.bytesSent, 100n, true)
         view.setBigUint64(at + ConnLayout.bytesReceived, 1000n, true)
         view.setUint32(at + ConnLayout.segmentsSent, 2, true)
@@ -44,8 +44,8 @@ function writeRecords(connections: number, kinds: readonly number[]): Records {
 
 export async function bench(): Promise<BenchRow[]> {
   const { connections, store } = createStages()
-  const churn = writeRecords(2_000, [Kind.open, Kind.end])
-  const openings = writeRecords(LIVE, [Kind.open])
+  const churn = writeRecords(2_000, [Kind.retrans, Kind.end])
+  const openings = writeRecords(LIVE, [Kind.retrans])
   const samples = writeRecords(LIVE, [Kind.sample])
   const nsEach = (records: Records, times: number) => {
     const before = mainThreadCpuSeconds()

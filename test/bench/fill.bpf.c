@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Fills the tracer's ring with synthetic openings and ends, as fast as the kernel can.
+// Fills the tracer's ring with synthetic retransmits and ends, as fast as the kernel can.
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
@@ -35,7 +35,7 @@ static struct nv_conn *record(__u32 kind, __u64 n, const struct fill *f)
     r->direction = NV_OUTBOUND;
     r->family = 4;
     r->state = 1;
-    r->flags = NV_ESTABLISHED | NV_OPEN_REPORTED;
+    r->flags = NV_ESTABLISHED;
     r->remote_port = 80;
     r->local_port = 40000;
     __u32 d = n % f->destinations;
@@ -57,14 +57,14 @@ static struct nv_conn *record(__u32 kind, __u64 n, const struct fill *f)
 static long one(__u32 i, void *context)
 {
     struct fill *f = context;
-    struct nv_conn *open = record(NV_OPEN, f->first + i, f);
-    if (!open) return 1;
+    struct nv_conn *first = record(NV_RETRANS, f->first + i, f);
+    if (!first) return 1;
     struct nv_conn *end = record(NV_END, f->first + i, f);
     if (!end) {
-        bpf_ringbuf_discard(open, BPF_RB_NO_WAKEUP);
+        bpf_ringbuf_discard(first, BPF_RB_NO_WAKEUP);
         return 1;
     }
-    bpf_ringbuf_submit(open, BPF_RB_NO_WAKEUP);
+    bpf_ringbuf_submit(first, BPF_RB_NO_WAKEUP);
     bpf_ringbuf_submit(end, BPF_RB_NO_WAKEUP);
     f->filled++;
     return 0;

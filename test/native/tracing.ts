@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync, statSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Conn, createRecords, eachRecord } from '../../src/receivers/netvitals/kernel/decode.ts'
-import { Direction, Flag, Kind } from '../../src/receivers/netvitals/kernel/layout.gen.ts'
+import { Direction, Kind } from '../../src/receivers/netvitals/kernel/layout.gen.ts'
 import type { NativeTracer, NativeTracerOptions } from '../../src/receivers/netvitals/kernel/native.ts'
 import { loadAddon } from '../../src/receivers/netvitals/kernel/tracer.ts'
 
@@ -97,8 +97,6 @@ export function summary(records: readonly Seen[]) {
   const count = (kind: number, direction: number) =>
     records.filter((each) => each.kind === kind && each.direction === direction).length
   return {
-    opened: count(Kind.open, Direction.outbound),
-    accepted: count(Kind.open, Direction.inbound),
     failed: count(Kind.fail, Direction.outbound),
     ended: count(Kind.end, Direction.outbound),
     acceptedEnded: count(Kind.end, Direction.inbound),
@@ -108,23 +106,17 @@ export function summary(records: readonly Seen[]) {
 /** What is wrong with the order of each connection's records: nothing, if all is well. */
 export function orderFaults(records: readonly Seen[]): string[] {
   const faults: string[] = []
-  const opened = new Set<number>()
   const ended = new Set<number>()
   const totals = new Map<number, { sent: number; received: number }>()
   for (const each of records) {
     const { id, kind } = each
     const ends = kind === Kind.end || kind === Kind.fail
     if (ended.has(id)) faults.push(`${nameOf(kind)} of ${id} after its end`)
-    if (kind === Kind.open && opened.has(id)) faults.push(`${id} opened twice`)
-    if (ends && each.flags & Flag.openReported && !(each.flags & Flag.existing) && !opened.has(id))
-      faults.push(`${id} ended before its opening was told`)
     const most = totals.get(id) ?? { sent: 0, received: 0 }
     // A walk may hold a byte back, and be read before older records that are still in the ring: the end tells all.
     const slack = ends ? 0 : 1
-    const older = kind === Kind.open || kind === Kind.retrans
-    if (!older && (each.bytesSent + slack < most.sent || each.bytesReceived + slack < most.received))
+    if (kind !== Kind.retrans && (each.bytesSent + slack < most.sent || each.bytesReceived + slack < most.received))
       faults.push(`bytes of ${id} fell with ${nameOf(kind)}`)
-    if (kind === Kind.open || kind === Kind.listen) opened.add(id)
     if (ends) ended.add(id)
     totals.set(id, {
       sent: Math.max(most.sent, each.bytesSent),

@@ -5,7 +5,7 @@ import type { LinkRef, Store } from '../metrics/types.ts'
 import { createIdMap } from './id-map.ts'
 import type { Links } from './links.ts'
 import { breakageColumn, failureColumn } from './outcome.ts'
-import type { Connections } from './types.ts'
+import type { Connections, ConnectionTotals } from './types.ts'
 
 const TCP_ESTABLISHED = 1
 const TCP_CLOSE_WAIT = 8
@@ -52,6 +52,8 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
   let reconciled = 0
   let unknownEnds = 0
   let pendingWalks = 0
+  let heritage: Pick<Connections, 'totalsOf'> | undefined
+  let heritageWalks = 0
 
   function grow() {
     capacity *= 2
@@ -76,14 +78,43 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     words[word + SEGMENTS] = 0
     words[word + RETRANS_DATA] = 0
     words[word + RETRANS_HANDSHAKE] = 0
+    const told = heritage?.totalsOf(id)
+    if (told !== undefined) resume(slot, told)
     return slot
+  }
+
+  function resume(slot: number, told: ConnectionTotals) {
+    const number = slot * SLOT_NUMBERS
+    numbers[number + BYTES_SENT] = told.bytesSent
+    numbers[number + BYTES_RECEIVED] = told.bytesReceived
+    const word = slot * SLOT_WORDS
+    words[word + FLAGS]! |= (told.counted ? COUNTED : 0) | (told.synack ? SYNACK : 0)
+    words[word + SEGMENTS] = told.segmentsSent
+    words[word + RETRANS_DATA] = told.retransData
+    words[word + RETRANS_HANDSHAKE] = told.retransHandshake
+  }
+
+  function totalsOf(id: number): ConnectionTotals | undefined {
+    const slot = slotOf(id)
+    if (slot < 0) return heritage?.totalsOf(id)
+    const number = slot * SLOT_NUMBERS
+    const word = slot * SLOT_WORDS
+    return {
+      bytesSent: numbers[number + BYTES_SENT]!,
+      bytesReceived: numbers[number + BYTES_RECEIVED]!,
+      segmentsSent: words[word + SEGMENTS]!,
+      retransData: words[word + RETRANS_DATA]!,
+      retransHandshake: words[word + RETRANS_HANDSHAKE]!,
+      counted: (words[word + FLAGS]! & COUNTED) !== 0,
+      synack: (words[word + FLAGS]! & SYNACK) !== 0,
+    }
   }
 
   function finish(slot: number) {
     const word = slot * SLOT_WORDS
     const entry = words[word + ENTRY]!
     if (words[word + FLAGS]! & ACTIVE) addActive(entry, -1)
-    release(entry)
+    release(entry, nowMs)
     deleteSlot(numbers[slot * SLOT_NUMBERS + ID]!)
     numbers[slot * SLOT_NUMBERS + ID] = 0
     free.push(slot)
@@ -140,7 +171,8 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     const state = bytes[offset + ConnLayout.flags]!
     let slot = slotOf(id)
     if (slot < 0) {
-      if (ends && state & (Flag.existing | Flag.openReported)) {
+      const unknown = state & Flag.existing || direction === Direction.listener
+      if (ends && unknown && heritage?.totalsOf(id) === undefined) {
         unknownEnds++
         return
       }
@@ -158,9 +190,7 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     const link = linkOf(entry)
     const outbound = direction === Direction.outbound
     const columns = outbound ? Outbound : Inbound
-    // A walk may show a connection whose opening is still in the ring: that record counts it.
-    const opening = kind === Kind.open || ends || !(state & Flag.openReported)
-    if (state & Flag.established && !(known & COUNTED) && opening) {
+    if (state & Flag.established && !(known & COUNTED)) {
       known |= COUNTED
       if (!(state & Flag.existing)) succeed(r, link, outbound)
     }
@@ -207,6 +237,7 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     // The kernel forgets them when idle. As with connections one walk is not enough: seen again they would count again.
     for (let slot = 0; slot < used; slot++) if (words[slot * SLOT_WORDS + FLAGS]! & SYNACK && unseen(slot)) finish(slot)
     walk++
+    if (heritageWalks > 0 && --heritageWalks === 0) heritage = undefined
   }
   return {
     beginBatch(now) {
@@ -219,5 +250,10 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
       links.sweep(Date.now())
     },
     stats: () => ({ tracked: slots.size, reconciled, unknownEnds }),
+    totalsOf,
+    inherit(before) {
+      heritage = before
+      heritageWalks = 2
+    },
   }
 }

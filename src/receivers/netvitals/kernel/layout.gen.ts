@@ -38,16 +38,15 @@ export const CgroupLayout = {
 /** enum nv_kind */
 export const Kind = {
   none: 0,
-  open: 1,
-  end: 2,
-  fail: 3,
-  retrans: 4,
-  sample: 5,
-  listen: 6,
-  synack: 7,
-  cgroupMkdir: 8,
-  cgroupRmdir: 9,
-  kinds: 10,
+  end: 1,
+  fail: 2,
+  retrans: 3,
+  sample: 4,
+  listen: 5,
+  synack: 6,
+  cgroupMkdir: 7,
+  cgroupRmdir: 8,
+  kinds: 9,
 } as const
 
 /** enum nv_direction */
@@ -61,9 +60,8 @@ export const Direction = {
 export const Flag = {
   established: 1,
   existing: 2,
-  openReported: 4,
-  noSyn: 8,
-  broken: 16,
+  noSyn: 4,
+  broken: 8,
 } as const
 
 /** enum nv_counter */

@@ -4,14 +4,13 @@ import { describe, it } from 'node:test'
 import { Direction, Flag, Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
 import { CLOSE_WAIT, type Conn, createRig, only, SYN_SENT, sum } from './rig.ts'
 
-const { open, end, fail, retrans, sample, listen, synack } = Kind
-const told = Flag.established | Flag.openReported
+const { end, fail, retrans, sample, listen, synack } = Kind
 const { inbound, listener } = Direction
 
 describe('a connection', () => {
-  it('counts as a success and as active from its opening to its end, with its time', async () => {
+  it('counts as a success and as active from the first walk that shows it to its end, with its time', async () => {
     const rig = createRig()
-    rig.apply({ kind: open, id: 1, flags: Flag.established, connectNs: 2_500_000 })
+    rig.apply({ kind: sample, id: 1, flags: Flag.established, connectNs: 2_500_000 })
     const during = await rig.cycle()
     assert.equal(sum(during, 'successful_connects', 'outbound'), 1)
     assert.equal(sum(during, 'active_connections', 'outbound'), 1)
@@ -31,7 +30,7 @@ describe('a connection', () => {
   it('counts the rise of its totals, whichever record brings it', async () => {
     const rig = createRig()
     rig.apply(
-      { kind: open, id: 1, flags: Flag.established },
+      { kind: sample, id: 1, flags: Flag.established },
       { kind: retrans, id: 1, bytesSent: 10, segmentsSent: 4, retransData: 2 },
       { kind: sample, id: 1, bytesSent: 30, segmentsSent: 9, retransData: 2 },
       { kind: sample, id: 1, bytesSent: 30, segmentsSent: 9, retransData: 2 },
@@ -47,7 +46,7 @@ describe('a connection', () => {
   it('counts bytes past 2^32 and segments past 2^31', async () => {
     const rig = createRig()
     rig.apply(
-      { kind: open, id: 1, flags: Flag.established },
+      { kind: sample, id: 1, flags: Flag.established },
       { kind: sample, id: 1, bytesSent: 2 ** 40 + 1, segmentsSent: 2 ** 31 + 5 },
       { kind: end, id: 1, bytesSent: 2 ** 52 + 1, segmentsSent: 2 ** 32 - 1 },
     )
@@ -58,7 +57,7 @@ describe('a connection', () => {
 
   it('is active in ESTABLISHED and CLOSE_WAIT alone', async () => {
     const rig = createRig()
-    rig.apply({ kind: open, id: 1, flags: Flag.established })
+    rig.apply({ kind: sample, id: 1, flags: Flag.established })
     for (const [state, active] of [
       [CLOSE_WAIT, 1],
       [4, 0], // FIN_WAIT1
@@ -70,7 +69,7 @@ describe('a connection', () => {
     }
   })
 
-  it('of which the opening was lost counts once it is seen, and once alone', async () => {
+  it('counts once it is seen, whichever record shows it, and once alone', async () => {
     for (const first of [sample, retrans, end]) {
       const rig = createRig()
       const flags = Flag.established
@@ -84,24 +83,11 @@ describe('a connection', () => {
     }
   })
 
-  it('that a walk shows before its opening is read counts once, with the time that the opening tells', async () => {
+  it('from before the start whose end is told twice is counted once', async () => {
     const rig = createRig()
-    rig.apply({ kind: sample, id: 1, flags: told, bytesSent: 7, connectNs: 1e6 })
-    const early = await rig.cycle()
-    assert.equal(sum(early, 'active_connections'), 1)
-    assert.equal(sum(early, 'successful_connects'), 0)
-    rig.apply({ kind: open, id: 1, flags: Flag.established, connectNs: 1e6 })
-    rig.apply({ kind: end, id: 1, bytesSent: 7 })
-    const totals = await rig.cycle()
-    assert.equal(sum(totals, 'successful_connects'), 1)
-    assert.equal(sum(totals, 'connection_time'), 0.001)
-    assert.equal(sum(totals, 'bytes_sent'), 7)
-  })
-
-  it('whose end is told twice is counted once', async () => {
-    const rig = createRig()
-    rig.apply({ kind: open, id: 1, flags: Flag.established })
-    rig.apply({ kind: end, id: 1, bytesSent: 9 }, { kind: end, id: 1, bytesSent: 9 })
+    const flags = Flag.established | Flag.existing
+    rig.apply({ kind: sample, id: 1, flags })
+    rig.apply({ kind: end, id: 1, flags, bytesSent: 9 }, { kind: end, id: 1, flags, bytesSent: 9 })
     const totals = await rig.cycle()
     assert.equal(sum(totals, 'bytes_sent'), 9)
     assert.deepEqual(rig.connections.stats(), { tracked: 0, reconciled: 0, unknownEnds: 1 })
@@ -109,7 +95,7 @@ describe('a connection', () => {
 
   it('that was there before is active and never a new connect', async () => {
     const rig = createRig()
-    const flags = Flag.established | Flag.existing | Flag.openReported
+    const flags = Flag.established | Flag.existing
     rig.apply({ kind: sample, id: 1, flags }, { kind: sample, id: 2, flags, direction: inbound })
     const before = await rig.cycle()
     assert.equal(sum(before, 'active_connections'), 2)
@@ -128,7 +114,7 @@ describe('a connection', () => {
 
   it('gives its round trip to the mean of the cycle that shows it, live or ended', async () => {
     const rig = createRig()
-    rig.apply({ kind: open, id: 1, flags: Flag.established }, { kind: open, id: 2, flags: Flag.established })
+    rig.apply({ kind: sample, id: 1, flags: Flag.established }, { kind: sample, id: 2, flags: Flag.established })
     rig.apply({ kind: sample, id: 1, srttUs: 1000 }, { kind: end, id: 2, srttUs: 3000 })
     assert.equal(sum(await rig.cycle(), 'rtt'), 0.002)
     rig.apply({ kind: sample, id: 1, srttUs: 500 })
@@ -169,7 +155,7 @@ describe('an attempt that fails', () => {
     const totals = await rig.cycle()
     assert.equal(sum(totals, 'retransmits', 'handshake'), 3)
     assert.equal(sum(totals, 'active_connections'), 0)
-    rig.apply({ kind: open, id: 1, flags: Flag.established, retransHandshake: 4 })
+    rig.apply({ kind: sample, id: 1, flags: Flag.established, retransHandshake: 4 })
     rig.apply({ kind: end, id: 1, retransHandshake: 4, retransData: 2 })
     const later = await rig.cycle()
     assert.equal(sum(later, 'retransmits', 'handshake'), 4)
@@ -193,8 +179,8 @@ describe('a connection that breaks', () => {
     for (const [name, error, type] of kinds)
       it(`${name} counts as ${type}, ${word}`, async () => {
         const rig = createRig()
-        rig.apply({ kind: open, id: 1, direction, flags: Flag.established })
-        rig.apply({ kind: end, id: 1, direction, flags: told | Flag.broken, error })
+        rig.apply({ kind: sample, id: 1, direction, flags: Flag.established })
+        rig.apply({ kind: end, id: 1, direction, flags: Flag.established | Flag.broken, error })
         const totals = await rig.cycle()
         assert.deepEqual(Object.values(only(totals, 'broken_connections', word, type)), [1])
         assert.equal(sum(totals, 'broken_connections'), 1)
@@ -206,7 +192,7 @@ describe('after a loss', () => {
   it('connections that two walks do not show are ended, others stay', async () => {
     const rig = createRig()
     const flags = Flag.established
-    for (let id = 1; id <= 10; id++) rig.apply({ kind: open, id, flags })
+    for (let id = 1; id <= 10; id++) rig.apply({ kind: sample, id, flags })
     const walk = () => {
       for (let id = 1; id <= 5; id++) rig.apply({ kind: sample, id })
     }
@@ -224,7 +210,7 @@ describe('after a loss', () => {
 
   it('nothing is ended that a walk merely did not show, while no end was lost', async () => {
     const rig = createRig()
-    rig.apply({ kind: open, id: 1, flags: Flag.established })
+    rig.apply({ kind: sample, id: 1, flags: Flag.established })
     for (let i = 0; i < 5; i++) assert.equal(sum(await rig.cycle(0), 'active_connections'), 1)
     assert.equal(rig.connections.stats().reconciled, 0)
   })
@@ -233,7 +219,7 @@ describe('after a loss', () => {
     const rig = createRig()
     let id = 0
     for (let lost = 1; lost <= 4; lost++) {
-      rig.apply({ kind: open, id: ++id, flags: Flag.established })
+      rig.apply({ kind: sample, id: ++id, flags: Flag.established })
       for (let i = 0; i < 4; i++) await rig.cycle(lost)
       assert.equal(rig.connections.stats().reconciled, lost)
     }
@@ -289,7 +275,7 @@ describe('SYN-ACK retransmits', () => {
 
 describe('listening sockets', () => {
   const socket = (kind: number, id: number): Conn => ({
-    ...{ kind, id, direction: listener, flags: Flag.openReported, state: 10, localPort: 80, remotePort: 0, remote: [] },
+    ...{ kind, id, direction: listener, flags: 0, state: 10, localPort: 80, remotePort: 0, remote: [] },
   })
 
   it('are shown while they listen, where that is asked for', async () => {

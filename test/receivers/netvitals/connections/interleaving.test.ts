@@ -28,20 +28,20 @@ const step = (ends: fc.Arbitrary<Fate>): fc.Arbitrary<Step> =>
         (m) =>
           m.dial(c, p),
     ),
-    fc.tuple(cgroup, place, fate).map(
-      ([c, p, f]): Step =>
+    fc.tuple(cgroup, place).map(
+      ([c, p]): Step =>
         (m) =>
-          m.accept(c, p, f),
+          m.accept(c, p),
     ),
     fc.tuple(cgroup, place, fc.constantFrom(Direction.outbound, Direction.inbound)).map(
       ([c, p, d]): Step =>
         (m) =>
           m.find(c, p, d),
     ),
-    fc.tuple(which, fc.integer({ min: 1, max: 5 }), fate).map(
-      ([w, ms, f]): Step =>
+    fc.tuple(which, fc.integer({ min: 1, max: 5 })).map(
+      ([w, ms]): Step =>
         (m) =>
-          m.connect(w, ms * 1e6, f),
+          m.connect(w, ms * 1e6),
     ),
     fc.tuple(which, bytes, bytes).map(
       ([w, s, r]): Step =>

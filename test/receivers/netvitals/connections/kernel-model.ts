@@ -44,9 +44,7 @@ export function createKernelModel(rig: Rig, hostName: string) {
     rig.apply(record)
     socket.known = true
     const flags = record.flags!
-    const ends = record.kind === Kind.end || record.kind === Kind.fail
-    const counts = record.kind === Kind.open || ends || !(flags & Flag.openReported)
-    if (flags & Flag.established && !(flags & Flag.existing) && counts && !socket.counted) {
+    if (flags & Flag.established && !(flags & Flag.existing) && !socket.counted) {
       socket.counted = true
       expect(nameOf(socket, 'successful_connects'), 1)
       if (record.direction === Direction.outbound) expect(nameOf(socket, 'connection_time'), record.connectNs! / 1e9)
@@ -99,10 +97,9 @@ export function createKernelModel(rig: Rig, hostName: string) {
     return able[which % able.length]
   }
 
-  function establish(socket: Socket, fate: Fate): void {
+  function establish(socket: Socket): void {
     socket.record.flags |= Flag.established
     socket.record.state = ESTABLISHED
-    if (emit(socket, Kind.open, fate)) socket.record.flags |= Flag.openReported
   }
 
   function remove(socket: Socket): void {
@@ -111,19 +108,18 @@ export function createKernelModel(rig: Rig, hostName: string) {
 
   const model = {
     dial: (cgroup: bigint, place: number) => void make(Direction.outbound, cgroup, place, 0, SYN_SENT),
-    accept: (cgroup: bigint, place: number, fate: Fate) =>
-      establish(make(Direction.inbound, cgroup, place, 0, ESTABLISHED), fate),
+    accept: (cgroup: bigint, place: number) => establish(make(Direction.inbound, cgroup, place, 0, ESTABLISHED)),
     /** A connection from before the start. */
     find(cgroup: bigint, place: number, direction: number): void {
-      const flags = Flag.established | Flag.existing | Flag.openReported
+      const flags = Flag.established | Flag.existing
       const socket = make(direction, cgroup, place, flags, ESTABLISHED)
       deliver(socket, { ...socket.record, kind: Kind.sample })
     },
-    connect(which: number, connectNs: number, fate: Fate): void {
+    connect(which: number, connectNs: number): void {
       const socket = pick(which, false)
       if (!socket) return
       socket.record.connectNs = connectNs
-      establish(socket, fate)
+      establish(socket)
     },
     transfer(which: number, sent: number, received: number): void {
       const { record } = pick(which, true) ?? {}

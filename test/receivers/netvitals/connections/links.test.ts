@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { Direction, Flag, Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
 import { type Conn, createRig, dockerId, only, sum } from './rig.ts'
 
-const { open, end, sample } = Kind
+const { end, sample } = Kind
 const { inbound } = Direction
 const flags = Flag.established
 const MINUTE = 60_000
@@ -13,8 +13,8 @@ describe('a link', () => {
     const rig = createRig()
     const [a, b] = [rig.container(100), rig.container(101)]
     rig.containers.cgroupCreated(102n, `/docker/${dockerId(100)}/init`)
-    rig.apply({ kind: open, id: 1, cgroup: 100n, flags }, { kind: open, id: 2, cgroup: 101n, flags })
-    rig.apply({ kind: open, id: 3, cgroup: 102n, flags })
+    rig.apply({ kind: sample, id: 1, cgroup: 100n, flags }, { kind: sample, id: 2, cgroup: 101n, flags })
+    rig.apply({ kind: sample, id: 3, cgroup: 102n, flags })
     const totals = await rig.cycle()
     assert.equal(sum(totals, a, 'successful_connects'), 2)
     assert.equal(sum(totals, b, 'successful_connects'), 1)
@@ -24,7 +24,7 @@ describe('a link', () => {
   it('is told apart by address, by port and by direction, and by nothing else of a connection', async () => {
     const rig = createRig()
     let id = 0
-    const connect = (more: Partial<Conn>) => rig.apply({ kind: open, id: ++id, flags, ...more })
+    const connect = (more: Partial<Conn>) => rig.apply({ kind: sample, id: ++id, flags, ...more })
     connect({ localPort: 40_001 })
     connect({ localPort: 40_002, local: [10, 0, 0, 77] })
     connect({ remotePort: 80 })
@@ -53,7 +53,7 @@ describe('a link', () => {
       [3, 8],
     ] as const)
       rig.apply({
-        kind: open,
+        kind: sample,
         id,
         direction: inbound,
         localPort: 80,
@@ -69,7 +69,7 @@ describe('a link', () => {
   it('tells callers of different scopes apart', async () => {
     const rig = createRig()
     const from = (id: number, remote: number[]) =>
-      rig.apply({ kind: open, id, direction: inbound, localPort: 80, remotePort: 50_000, remote, flags })
+      rig.apply({ kind: sample, id, direction: inbound, localPort: 80, remotePort: 50_000, remote, flags })
     from(1, [10, 0, 0, 7])
     from(2, [10, 0, 0, 8])
     from(3, [203, 0, 113, 5])
@@ -88,7 +88,7 @@ describe('a link', () => {
 describe('a container that becomes known late', () => {
   it('takes over its live connections: what they did before stays, what they do is its own', async () => {
     const rig = createRig()
-    rig.apply({ kind: open, id: 1, cgroup: 200n, flags }, { kind: open, id: 2, cgroup: 200n, flags })
+    rig.apply({ kind: sample, id: 1, cgroup: 200n, flags }, { kind: sample, id: 2, cgroup: 200n, flags })
     rig.apply({ kind: sample, id: 1, cgroup: 200n, bytesSent: 100 })
     const before = await rig.cycle()
     assert.equal(sum(before, 'active_connections'), 2)
@@ -112,7 +112,7 @@ describe('a container that becomes known late', () => {
 
   it('leaves those of other cgroups where they are', async () => {
     const rig = createRig()
-    rig.apply({ kind: open, id: 1, cgroup: 200n, flags }, { kind: open, id: 2, cgroup: 201n, flags })
+    rig.apply({ kind: sample, id: 1, cgroup: 200n, flags }, { kind: sample, id: 2, cgroup: 201n, flags })
     const container = rig.container(201)
     const totals = await rig.cycle()
     assert.equal(sum(totals, container, 'active_connections'), 1)
@@ -121,9 +121,9 @@ describe('a container that becomes known late', () => {
 
   it('takes over a link that has no connection at present', async () => {
     const rig = createRig()
-    rig.apply({ kind: open, id: 1, cgroup: 200n, flags }, { kind: end, id: 1, cgroup: 200n })
+    rig.apply({ kind: sample, id: 1, cgroup: 200n, flags }, { kind: end, id: 1, cgroup: 200n })
     const container = rig.container(200)
-    rig.apply({ kind: open, id: 2, cgroup: 200n, flags })
+    rig.apply({ kind: sample, id: 2, cgroup: 200n, flags })
     const totals = await rig.cycle()
     assert.equal(sum(totals, container, 'successful_connects'), 1)
     assert.equal(sum(totals, 'successful_connects'), 2)
@@ -134,7 +134,7 @@ describe('a container that ends', () => {
   it('is shown with what its last records told, and then not any more', async () => {
     const rig = createRig()
     const container = rig.container(300)
-    rig.apply({ kind: open, id: 1, cgroup: 300n, flags })
+    rig.apply({ kind: sample, id: 1, cgroup: 300n, flags })
     await rig.cycle()
     rig.containers.cgroupRemoved(300n)
     rig.links.cgroupRemoved(300n, rig.nowMs)
@@ -149,12 +149,12 @@ describe('a container that ends', () => {
   it('gives way to the next with the same path: a count of its own, from zero', async () => {
     const rig = createRig()
     const container = rig.container(300)
-    rig.apply({ kind: open, id: 1, cgroup: 300n, flags }, { kind: end, id: 1, cgroup: 300n, bytesSent: 10 })
+    rig.apply({ kind: sample, id: 1, cgroup: 300n, flags }, { kind: end, id: 1, cgroup: 300n, bytesSent: 10 })
     await rig.cycle()
     rig.containers.cgroupRemoved(300n)
     rig.links.cgroupRemoved(300n, rig.nowMs)
     rig.containers.cgroupCreated(301n, `/docker/${dockerId(300)}`)
-    rig.apply({ kind: open, id: 2, cgroup: 301n, flags }, { kind: end, id: 2, cgroup: 301n, bytesSent: 3 })
+    rig.apply({ kind: sample, id: 2, cgroup: 301n, flags }, { kind: end, id: 2, cgroup: 301n, bytesSent: 3 })
     await rig.cycle()
     const totals = await rig.cycle()
     assert.equal(sum(totals, container, 'bytes_sent'), 3)
@@ -165,13 +165,13 @@ describe('a container that ends', () => {
 describe('the sweep', () => {
   it('forgets what was idle for a minute, and counts on as before when it comes back', async () => {
     const rig = createRig()
-    rig.apply({ kind: open, id: 1, flags }, { kind: end, id: 1, bytesSent: 10 })
-    rig.apply({ kind: open, id: 2, remotePort: 80, flags })
+    rig.apply({ kind: sample, id: 1, flags }, { kind: end, id: 1, bytesSent: 10 })
+    rig.apply({ kind: sample, id: 2, remotePort: 80, flags })
     await rig.cycle()
     assert.equal(rig.links.size, 2)
     rig.links.sweep(Date.now() + 2 * MINUTE)
     assert.equal(rig.links.size, 1, 'not one that is in use')
-    rig.apply({ kind: open, id: 3, flags }, { kind: end, id: 3, bytesSent: 5 })
+    rig.apply({ kind: sample, id: 3, flags }, { kind: end, id: 3, bytesSent: 5 })
     const totals = await rig.cycle()
     assert.equal(sum(totals, '10.0.0.2:443', 'bytes_sent'), 15)
     assert.equal(sum(totals, '10.0.0.2:443', 'successful_connects'), 2)
@@ -180,11 +180,11 @@ describe('the sweep', () => {
   it('forgets the container of a cgroup that is gone, after late records had their time', async () => {
     const rig = createRig()
     const container = rig.container(300)
-    rig.apply({ kind: open, id: 1, cgroup: 300n, flags }, { kind: end, id: 1, cgroup: 300n })
+    rig.apply({ kind: sample, id: 1, cgroup: 300n, flags }, { kind: end, id: 1, cgroup: 300n })
     rig.containers.cgroupRemoved(300n)
     rig.links.cgroupRemoved(300n, rig.nowMs)
     rig.links.sweep(rig.nowMs + MINUTE / 2)
-    rig.apply({ kind: open, id: 2, cgroup: 300n, flags }, { kind: end, id: 2, cgroup: 300n })
+    rig.apply({ kind: sample, id: 2, cgroup: 300n, flags }, { kind: end, id: 2, cgroup: 300n })
     assert.equal(sum(await rig.cycle(), container, 'successful_connects'), 2)
     rig.links.sweep(rig.nowMs + 5 * MINUTE)
     assert.equal(rig.links.size, 0)

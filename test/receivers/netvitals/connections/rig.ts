@@ -55,7 +55,7 @@ export function bytesOf(records: readonly Conn[]): Uint8Array {
     view.setUint8(at + ConnLayout.state, r.state ?? (r.kind === Kind.end || r.kind === Kind.fail ? CLOSE : ESTABLISHED))
     view.setUint8(at + ConnLayout.direction, r.direction ?? Direction.outbound)
     view.setUint8(at + ConnLayout.family, 4)
-    view.setUint8(at + ConnLayout.flags, r.flags ?? Flag.established | Flag.openReported)
+    view.setUint8(at + ConnLayout.flags, r.flags ?? Flag.established)
     view.setUint16(at + ConnLayout.localPort, r.localPort ?? 40_000, true)
     view.setUint16(at + ConnLayout.remotePort, r.remotePort ?? 443, true)
     bytes.set(r.local ?? [10, 0, 0, 1], at + ConnLayout.local)
