@@ -168,6 +168,8 @@ static __always_inline void set_end(struct nv_conn *r, u32 kind, const struct co
     r->state = TCP_CLOSE;
     if (kind == NV_FAIL) {
         r->error = attempt_error(sk);
+        /* Its port was chosen after SYN_SENT, and skc_num is gone by CLOSE. */
+        r->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
         /* close() shuts down first: a Fast Open connect that waited for its first write was given up. */
         if (tp->segs_out == c->segs_out_base && sk->sk_shutdown != SHUTDOWN_MASK)
             r->flags |= NV_NO_SYN;

@@ -113,7 +113,16 @@ struct minmax {
     struct minmax_sample s[3];
 };
 
+struct inet_sock {
+    __be16 inet_sport;
+};
+
+struct inet_connection_sock {
+    struct inet_sock icsk_inet;
+};
+
 struct tcp_sock {
+    struct inet_connection_sock inet_conn;
     u32 segs_out;
     u32 data_segs_out;
     u32 snd_una;

@@ -54,6 +54,8 @@ int sample_conns(struct bpf_iter__bpf_map_elem *ctx)
                 establish_unseen(value);
                 establish_unseen(&c);
             }
+            if (in_handshake(&c))
+                c.r.local_port = PROBED(sk, __sk_common.skc_num); /* chosen after SYN_SENT */
             c.r.state = now.state;
             set_totals(&c.r, &c, &now);
         }

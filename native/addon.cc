@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "bpf/events.h"
+#include "conntrack.h"
 #include "tracer.h"
 
 namespace {
@@ -10,7 +11,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     Napi::Object layout = Napi::Object::New(env);
     layout.Set("conn", static_cast<double>(sizeof(nv_conn)));
     layout.Set("cgroup", static_cast<double>(sizeof(nv_cgroup)));
+    layout.Set("conntrackRequest", static_cast<double>(sizeof(netvitals_native::ConntrackRequest)));
+    layout.Set("conntrackAnswer", static_cast<double>(sizeof(netvitals_native::ConntrackAnswer)));
     exports.Set("layout", layout);
+    exports.Set("Conntrack", netvitals_native::Conntrack::define(env));
     exports.Set("Tracer", netvitals_native::Tracer::define(env));
     return exports;
 }

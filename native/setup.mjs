@@ -1,7 +1,7 @@
 // Makes a clone ready to run: sees what is missing or stale, gets or builds it, says so in one line a step.
 // Plain JavaScript that runs on the machine's own Node (20 or newer) before anything is installed.
 //
-//   node native/setup.mjs run|test|containers|asan|bench
+//   node native/setup.mjs run|test|containers|asan|experiment|bench
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   existsSync,
@@ -73,7 +73,8 @@ const needs = {
     ['busybox-static', () => existsSync('/bin/busybox') && !works('sh', '-c', 'ldd /bin/busybox')],
   ],
   asan: [['libclang-rt-dev', () => existsSync(asanRuntime())]],
-  bench: [],
+  experiment: [],
+  bench: [['fping', () => inPath('fping')]],
 }
 
 function aptPackages(mode) {

@@ -1,64 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tracer.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cmath>
-#include <cstring>
-#include <initializer_list>
+#include <utility>
 
 #include "bpf/events.h"
+#include "values.h"
 
 namespace netvitals_native {
-namespace {
-
-Napi::Error coded(Napi::Env env, const std::string& code, const std::string& message) {
-    Napi::Error error = Napi::Error::New(env, message);
-    error.Set("code", Napi::String::New(env, code));
-    return error;
-}
-
-std::string found(const Napi::Value& value) { return value.ToString().Utf8Value(); }
-
-uint32_t option(const Napi::Object& options, const char* name) {
-    Napi::Value value = options.Get(name);
-    double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-    if (!(number >= 1 && number <= 0x80000000u) || number != std::floor(number))
-        throw coded(options.Env(), "ERR_INVALID_OPTION",
-                    std::string(name) + ": expected an integer from 1 to 2147483648, got " + found(value));
-    return static_cast<uint32_t>(number);
-}
-
-Napi::Function function_option(const Napi::Object& options, const char* name) {
-    Napi::Value value = options.Get(name);
-    if (!value.IsFunction())
-        throw coded(options.Env(), "ERR_INVALID_OPTION", std::string(name) + ": expected a function, got " + found(value));
-    return value.As<Napi::Function>();
-}
-
-// What the function threw, or nullptr. Raw, because node-addon-api takes a call that failed without an exception (the
-// environment is ending, no JavaScript runs any more) for a fatal error.
-napi_value thrown_by(napi_env env, const Napi::FunctionReference& function, std::initializer_list<napi_value> args) {
-    napi_value undefined, result, error = nullptr;
-    napi_get_undefined(env, &undefined);
-    if (napi_call_function(env, undefined, function.Value(), args.size(), args.begin(), &result) == napi_ok) return nullptr;
-    bool pending = false;
-    napi_is_exception_pending(env, &pending);
-    if (pending) napi_get_and_clear_last_exception(env, &error);
-    return error;
-}
-
-void reject(napi_env env, napi_deferred promise, const std::string& code, const std::string& message) {
-    napi_value code_value, message_value, error;
-    napi_create_string_utf8(env, code.c_str(), code.size(), &code_value);
-    napi_create_string_utf8(env, message.c_str(), message.size(), &message_value);
-    if (napi_create_error(env, code_value, message_value, &error) == napi_ok) napi_reject_deferred(env, promise, error);
-}
-
-}  // namespace
-
 Napi::Function Tracer::define(Napi::Env env) {
     return DefineClass(env, "Tracer",
                        {InstanceMethod<&Tracer::sample>("sample"), InstanceMethod<&Tracer::snapshot>("snapshot"),
@@ -70,9 +20,7 @@ Napi::Function Tracer::define(Napi::Env env) {
 
 Tracer::Tracer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Tracer>(info), env_(info.Env()) {
     Napi::Env env = info.Env();
-    if (!info[0].IsObject())
-        throw coded(env, "ERR_INVALID_OPTION", "Tracer(options): expected an object, got " + found(info[0]));
-    Napi::Object options = info[0].As<Napi::Object>();
+    Napi::Object options = options_argument(info, "Tracer");
     ProgramSizes sizes{option(options, "ringBytes"), option(options, "maxSockets")};
     if (sizes.ring_bytes & (sizes.ring_bytes - 1) || sizes.ring_bytes < static_cast<uint32_t>(getpagesize()))
         throw coded(env, "ERR_RING_SIZE",
@@ -144,17 +92,7 @@ Napi::Value Tracer::sample(const Napi::CallbackInfo& info) {
 
 Napi::Value Tracer::snapshot(const Napi::CallbackInfo& info) {
     check_open(info.Env(), "snapshot");
-    double number = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -2;
-    if (!(number >= -1 && number <= 0x7fffffff) || number != std::floor(number))
-        throw coded(info.Env(), "ERR_INVALID_OPTION",
-                    "snapshot(netnsFd): expected a file descriptor, or -1, got " + found(info[0]));
-    if (number < 0) return command(info.Env(), Reader::Command::snapshot);
-    // A copy: the caller may close its own before the thread comes to it.
-    Fd copy(fcntl(static_cast<int>(number), F_DUPFD_CLOEXEC, 0));
-    if (!copy)
-        throw coded(info.Env(), "ERR_INVALID_OPTION",
-                    "snapshot(netnsFd): descriptor " + found(info[0]) + ": " + strerror(errno));
-    return command(info.Env(), Reader::Command::snapshot, std::move(copy));
+    return command(info.Env(), Reader::Command::snapshot, netns_argument(info, "snapshot"));
 }
 
 Napi::Value Tracer::flush(const Napi::CallbackInfo& info) {
