@@ -3,6 +3,7 @@
 
 #include "bpf/events.h"
 #include "conntrack.h"
+#include "prober.h"
 #include "tracer.h"
 
 namespace {
@@ -13,8 +14,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     layout.Set("cgroup", static_cast<double>(sizeof(nv_cgroup)));
     layout.Set("conntrackRequest", static_cast<double>(sizeof(netvitals_native::ConntrackRequest)));
     layout.Set("conntrackAnswer", static_cast<double>(sizeof(netvitals_native::ConntrackAnswer)));
+    layout.Set("probeRequest", static_cast<double>(sizeof(netvitals_native::ProbeRequest)));
+    layout.Set("probeResult", static_cast<double>(sizeof(netvitals_native::ProbeResult)));
     exports.Set("layout", layout);
     exports.Set("Conntrack", netvitals_native::Conntrack::define(env));
+    exports.Set("Prober", netvitals_native::Prober::define(env));
     exports.Set("Tracer", netvitals_native::Tracer::define(env));
     return exports;
 }

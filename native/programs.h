@@ -3,20 +3,15 @@
 #pragma once
 
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "coded_error.h"
 
 struct netvitals;
 struct bpf_link;
 
 namespace netvitals_native {
-
-// An error with the code that JavaScript sees.
-struct CodedError : std::runtime_error {
-    CodedError(std::string code, const std::string& message) : std::runtime_error(message), code(std::move(code)) {}
-    std::string code;
-};
 
 struct ProgramStatus {
     std::string name;

@@ -5,7 +5,15 @@ import { codedError } from '../../../errors.ts'
 import { lackingForTracing } from './capabilities.ts'
 import { createRecords, eachRecord, type Records } from './decode.ts'
 import { CgroupLayout, ConnLayout, Counter, Kind } from './layout.gen.ts'
-import type { NativeAddon, NativeTracer, ProgramStatus } from './native.ts'
+import {
+  ConntrackAnswerLayout,
+  ConntrackRequestLayout,
+  type NativeAddon,
+  type NativeTracer,
+  ProbeRequestLayout,
+  ProbeResultLayout,
+  type ProgramStatus,
+} from './native.ts'
 
 export interface TracerOptions {
   /** Bytes of the ring buffer between kernel and program: a power of two, at least a page. */
@@ -45,17 +53,23 @@ const addonFile = () => {
   return candidates.map((path) => fileURLToPath(new URL(path, import.meta.url))).find(existsSync)
 }
 
+const sizes = {
+  conn: ConnLayout.size,
+  cgroup: CgroupLayout.size,
+  conntrackRequest: ConntrackRequestLayout.size,
+  conntrackAnswer: ConntrackAnswerLayout.size,
+  probeRequest: ProbeRequestLayout.size,
+  probeResult: ProbeResultLayout.size,
+} as const
+
 /** @throws {CodedError} NETVITALS_ADDON_MISSING, NETVITALS_ADDON_LAYOUT */
 export function loadAddon(): NativeAddon {
   const file = addonFile()
   if (file === undefined) throw codedError('NETVITALS_ADDON_MISSING', {})
   const addon: NativeAddon = createRequire(import.meta.url)(file)
-  const { conn, cgroup } = addon.layout
-  if (conn !== ConnLayout.size || cgroup !== CgroupLayout.size)
-    throw codedError('NETVITALS_ADDON_LAYOUT', {
-      expected: `${ConnLayout.size} and ${CgroupLayout.size}`,
-      found: `${conn} and ${cgroup}`,
-    })
+  const expected = JSON.stringify(Object.entries(sizes))
+  const found = JSON.stringify(Object.keys(sizes).map((name) => [name, addon.layout[name as keyof typeof sizes]]))
+  if (expected !== found) throw codedError('NETVITALS_ADDON_LAYOUT', { expected, found })
   return addon
 }
 
