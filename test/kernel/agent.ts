@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { metrics } from '@opentelemetry/api'
 import type { Batch, Host } from '../../src/component/types.ts'
 import { createLogger } from '../../src/log.ts'
+import type { Probes } from '../../src/receivers/netvitals/probes/index.ts'
 
 /** The receiver in this process, collecting when told. */
 export interface Agent {
@@ -13,11 +14,19 @@ export interface Agent {
   resume(): void
   /** Records that found the ring full, all kinds; of these the ends that are kept for the next walk; ends lost for good. */
   losses(): { readonly lost: number; readonly deferred: number; readonly endsLost: number }
+  /** Addresses pinged, echo requests sent by inode of the namespace, and the rest that probes tell of themselves. */
+  readonly probes: Probes | undefined
   stop(): Promise<void>
 }
 
 export interface AgentOptions {
   readonly ringSize?: string
+  /** `probes:` of the configuration; without it nothing is pinged. */
+  readonly probes?: object
+  /** `destinations:` of the configuration. */
+  readonly destinations?: object
+  /** What is down is for the test to judge, told here, and ends nothing. */
+  readonly onDown?: (part: string, detail: string) => void
 }
 
 /** Why the receiver can't run here, or undefined. */
@@ -29,7 +38,12 @@ export function agentUnavailable(): string | undefined {
 }
 
 /** @throws Error when a part of the receiver is down: here everything it needs is there */
-export async function startAgent({ ringSize = '8MiB' }: AgentOptions = {}): Promise<Agent> {
+export async function startAgent({
+  ringSize = '8MiB',
+  probes = { enabled: false },
+  destinations = {},
+  onDown,
+}: AgentOptions = {}): Promise<Agent> {
   const { createReceiver } = await import('../../src/receivers/netvitals/receiver.ts')
   const { config } = await import('../../src/receivers/netvitals/config.ts')
   const down: string[] = []
@@ -37,7 +51,9 @@ export async function startAgent({ ringSize = '8MiB' }: AgentOptions = {}): Prom
     fatal: (error) => down.push(error.message),
     report: (_component, part, status, detail) => {
       // A process of somebody else's whose namespace may not be entered is nothing to these tests.
-      if (status === 'down' && part !== 'snapshot') down.push(`${part}: ${detail}`)
+      if (status !== 'down' || part === 'snapshot') return
+      if (onDown) onDown(part, detail ?? '')
+      else down.push(`${part}: ${detail}`)
     },
     extension: () => undefined,
   }
@@ -49,7 +65,7 @@ export async function startAgent({ ringSize = '8MiB' }: AgentOptions = {}): Prom
       meter: metrics.getMeter('test'),
       version: '0.0.0',
     },
-    config.parse({ collection_interval: '1h', kernel: { ring_size: ringSize } }),
+    config.parse({ collection_interval: '1h', kernel: { ring_size: ringSize }, probes, destinations }),
     {
       consume: async (batch) => {
         latest = batch
@@ -74,5 +90,12 @@ export async function startAgent({ ringSize = '8MiB' }: AgentOptions = {}): Prom
     return { lost: [...lost.values()].reduce((sum, n) => sum + n, 0), deferred, endsLost }
   }
 
-  return { collect, pause: () => tracer.pause(), resume: () => tracer.resume(), losses, stop: () => receiver.stop() }
+  return {
+    collect,
+    pause: () => tracer.pause(),
+    resume: () => tracer.resume(),
+    losses,
+    probes: receiver.probes,
+    stop: () => receiver.stop(),
+  }
 }

@@ -3,6 +3,7 @@ import { boolean, duration, integer, invalid, object, oneOf, size } from '../../
 import { containersConfig } from './containers/config.ts'
 import { destinationsConfig } from './destinations/config.ts'
 import { metrics, resourceAttributes } from './metrics/metrics.gen.ts'
+import { latencyConfig, probesConfig } from './probes/config.ts'
 
 const KIB = 1024
 const GIB = 1024 * 1024 * KIB
@@ -68,6 +69,10 @@ export const config = object({
   kernel: kernel.prefault({}).describe('The eBPF side. Changing it attaches the programs anew.'),
   containers: containersConfig.prefault({}).describe('How sockets are given to containers.'),
   destinations: destinationsConfig.prefault({}).describe('How destinations are named.'),
+  probes: probesConfig
+    .prefault({})
+    .describe("Echo requests from each container's network namespace to the addresses it talks to."),
+  latency: latencyConfig.prefault({}).describe('How container.net.latency tells that there was no answer.'),
   limits: limits.prefault({}).describe('Bounds on memory and series.'),
   metrics: switches(metrics).prefault({}).describe('Metrics to send or leave out.'),
   resource_attributes: switches(resourceAttributes).prefault({}).describe('Resource attributes to send or leave out.'),

@@ -4,20 +4,42 @@ import { reasonOf } from '../../errors.ts'
 import type { Config } from './config.ts'
 import { createConnections } from './connections/connections.ts'
 import { createLinks } from './connections/links.ts'
+import type { Connections } from './connections/types.ts'
+import { findCgroupMount } from './containers/cgroupfs.ts'
 import { createContainers, type HostFacts, readHost } from './containers/index.ts'
 import { createDestinations } from './destinations/index.ts'
-import { Cgroup, type Records } from './kernel/decode.ts'
+import { startTranslation } from './destinations/start-translation.ts'
+import type { Translation } from './destinations/translation.ts'
+import { Cgroup, Conn, type Records } from './kernel/decode.ts'
 import { Kind } from './kernel/layout.gen.ts'
-import { createSnapshot } from './kernel/snapshot.ts'
-import { createTracer, type Tracer } from './kernel/tracer.ts'
+import { createProber } from './kernel/prober.ts'
+import { createSharedTracer, type KernelSettings, type SharedTracer, type TracerUser } from './kernel/shared-tracer.ts'
+import { createSnapshot, type SnapshotState } from './kernel/snapshot.ts'
+import type { Tracer } from './kernel/tracer.ts'
 import { namings } from './metrics/naming.ts'
 import { createStore } from './metrics/store.ts'
-import { observe } from './self.ts'
+import { type Probes, startProbes } from './probes/index.ts'
+import { observe, observeProbes, observeTranslation } from './self.ts'
 
 export interface NetvitalsReceiver extends Receiver {
   /** One cycle now: walk, collect, hand over. Cycles never overlap. */
   collect(): Promise<void>
   readonly tracer: Tracer | undefined
+  readonly probes: Probes | undefined
+  /** What a successor with these kernel settings takes over; undefined when it has to attach programs of its own. */
+  estate(kernel: KernelSettings): Estate | undefined
+}
+
+/** What passes to the receiver that replaces this one, so that no event is lost or counted twice. */
+interface Estate {
+  readonly tracer: SharedTracer
+  readonly snapshot: SnapshotState | undefined
+  readonly connections: Pick<Connections, 'totalsOf'>
+  /**
+   * After the cycle under way: calls `take`, which must pass the tracer on before it returns, then delivers what was
+   * counted until then. From then on this receiver is stopped.
+   */
+  yieldTo(take: () => void): Promise<void>
 }
 
 /**
@@ -28,7 +50,8 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
   const { id, log } = settings
   const { cgroup_root: cgroupRoot, host_id, host_name, node_name, cluster_name: clusterName } = config.containers
   const facts = readHost({ id: host_id, name: host_name, nodeName: node_name })
-  let tracer: Tracer | undefined
+  const kernel: KernelSettings = { ringBytes: config.kernel.ring_size, maxSockets: config.kernel.max_sockets }
+  let tracer: SharedTracer | undefined
   let host: Host | undefined
   let timer: NodeJS.Timeout | undefined
   let cycle: Promise<void> = Promise.resolve()
@@ -58,32 +81,59 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     enabledMetrics: enabled(config.metrics),
     enabledResourceAttributes: enabled(config.resource_attributes),
   })
-  const links = createLinks({ store, containers, destinations, clientAddress: config.client_address })
+  const links = createLinks({
+    store,
+    containers,
+    destinations,
+    clientAddress: config.client_address,
+    idleMs: config.probes.linger,
+  })
   const connections = createConnections({ store, links, listeners: config.metrics['container.net.tcp.listen'].enabled })
 
-  function onRecord(records: Records, kind: number) {
-    if (kind < Kind.cgroupMkdir) connections.apply(records, kind)
-    else if (kind === Kind.cgroupMkdir) containers.cgroupCreated(Cgroup.id(records), Cgroup.path(records))
+  const user: TracerUser = {
+    onBatch: () => connections.beginBatch(Date.now()),
+    onRecord(records, kind) {
+      if (kind < Kind.cgroupMkdir) connections.apply(records, kind)
+      else onCgroup(records, kind)
+    },
+    onError(error) {
+      recordsFailed = true
+      host?.report(id, 'records', 'down', reasonOf(error))
+    },
+  }
+
+  function onCgroup(records: Records, kind: number) {
+    if (kind === Kind.cgroupMkdir) containers.cgroupCreated(Cgroup.id(records), Cgroup.path(records))
     else {
       containers.cgroupRemoved(Cgroup.id(records))
       links.cgroupRemoved(Cgroup.id(records), Date.now())
     }
   }
 
+  async function walk(theTracer: Tracer) {
+    recordsFailed = false
+    await theTracer.sample()
+    if (!recordsFailed) host?.report(id, 'records', 'ok')
+    await translation?.settled()
+    const counters = theTracer.counters()
+    connections.endWalk(counters.endsLost)
+    return counters
+  }
+
   async function runCycle(): Promise<void> {
     if (!tracer) return
     destinations.refresh()
-    recordsFailed = false
-    await tracer.sample()
-    if (!recordsFailed) host?.report(id, 'records', 'ok')
-    const counters = tracer.counters()
-    connections.endWalk(counters.endsLost)
+    const counters = await walk(tracer)
     const lost = (counters.lost.get('cgroupMkdir') ?? 0) + (counters.lost.get('cgroupRmdir') ?? 0)
     if (lost > cgroupsLost) await containers.resync()
     cgroupsLost = lost
-    const batch: Batch = await store.collect(Date.now())
+    await deliver(Date.now())
     connections.endCycle()
     await snapshot?.afterCycle()
+  }
+
+  async function deliver(nowMs: number): Promise<void> {
+    const batch: Batch = await store.collect(nowMs)
     try {
       await next.consume(batch)
     } catch (error) {
@@ -92,7 +142,11 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
   }
 
   function collect(): Promise<void> {
-    cycle = cycle.then(runCycle).then(
+    return inTurn(runCycle)
+  }
+
+  function inTurn(work: () => Promise<void>): Promise<void> {
+    cycle = cycle.then(work).then(
       () => host?.report(id, 'cycle', 'ok'),
       (error) => host?.report(id, 'cycle', 'down', reasonOf(error)),
     )
@@ -108,37 +162,140 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
 
   let snapshot: ReturnType<typeof createSnapshot> | undefined
   let stopObserving: (() => void) | undefined
+  let translation: Translation | undefined
+  let stopObservingTranslation: (() => void) | undefined
+  let probes: Probes | undefined
+  let stopProbing: (() => void) | undefined
+
+  /** Before the first record too. */
+  function startTranslating() {
+    if (!config.destinations.translation.enabled) return
+    translation = startTranslation({
+      config: config.destinations.translation,
+      cgroupRoot: cgroupRoot ?? cgroupMount(),
+      cgroupOf: (records) => containers.byCgroup(Conn.cgroupId(records)).key,
+      onAnswer: connections.applyAnswered,
+      report: (status, detail) => host?.report(id, 'translation', status, detail),
+    })
+    connections.translate(translation)
+    if (translation) stopObservingTranslation = observeTranslation(settings, translation)
+  }
+
+  /** What is held is counted now, as answered by whom it dialled. */
+  function stopTranslating() {
+    stopObservingTranslation?.()
+    translation?.close()
+    connections.translate(undefined)
+  }
+
+  /** Before the first record: probes are told of every destination that is new. */
+  function startProbing() {
+    if (!config.probes.enabled) return
+    probes = startProbes({
+      config: config.probes,
+      latency: config.latency,
+      links,
+      destinations,
+      store,
+      createProber,
+      cgroupRoot: cgroupRoot ?? cgroupMount(),
+      report: (status, detail) => host?.report(id, 'probes', status, detail),
+    })
+    if (!probes) return
+    const unobserve = observeProbes(settings, probes)
+    const { close } = probes
+    stopProbing = () => {
+      unobserve()
+      close()
+    }
+  }
+
+  /** The tracer is this receiver's from here on. */
+  function own(theTracer: SharedTracer, state?: SnapshotState) {
+    tracer = theTracer
+    for (const { name, attached, reason } of theTracer.programs)
+      if (!attached) host?.report(id, name, 'down', `${reason}; running without`)
+    stopObserving = observe(settings, { tracer, connections, store })
+    snapshot = createSnapshot({
+      tracer,
+      maxSockets: kernel.maxSockets,
+      report: (...of) => host?.report(id, ...of),
+      ...(state === undefined ? {} : { state }),
+    })
+    return snapshot
+  }
+
+  function estate(wanted: KernelSettings): Estate | undefined {
+    const shared = tracer
+    if (stopped || !shared?.fits(wanted)) return undefined
+    return {
+      tracer: shared,
+      connections,
+      snapshot: snapshot?.state(),
+      yieldTo: (take) => {
+        stopped = true
+        clearTimeout(timer)
+        return inTurn(async () => {
+          const nowMs = Date.now()
+          stopObserving?.()
+          stopProbing?.()
+          take()
+          tracer = undefined
+          stopTranslating()
+          await deliver(nowMs)
+          await containers.stop()
+        })
+      },
+    }
+  }
 
   return {
     get tracer() {
       return tracer
     },
+    get probes() {
+      return probes
+    },
     collect,
+    estate,
     async start(theHost) {
       host = theHost
-      tracer = createTracer({
-        ringBytes: config.kernel.ring_size,
-        maxSockets: config.kernel.max_sockets,
-        onBatch: () => connections.beginBatch(Date.now()),
-        onRecord,
-        onError: (error) => {
-          recordsFailed = true
-          theHost.report(id, 'records', 'down', reasonOf(error))
-        },
-      })
-      for (const { name, attached, reason } of tracer.programs)
-        if (!attached) theHost.report(id, name, 'down', `${reason}; running without`)
-      stopObserving = observe(settings, { tracer, connections, store })
+      startTranslating()
+      startProbing()
+      const shared = createSharedTracer(kernel, user)
+      const first = own(shared)
       // Attached first, then what was there before: nothing falls between.
       await containers.start()
-      snapshot = createSnapshot({
-        tracer,
-        maxSockets: config.kernel.max_sockets,
-        report: (...of) => theHost.report(id, ...of),
+      await first.take()
+      log.info({ programs: shared.programs.filter((each) => each.attached).length }, 'tracing TCP connections')
+      // At once: whoever starts it sees soon that data flow.
+      void collect().then(schedule)
+    },
+    async takeOver(theHost, previous) {
+      const inherited = (previous as NetvitalsReceiver).estate(kernel)
+      if (inherited === undefined) return false
+      host = theHost
+      startTranslating()
+      startProbing()
+      const shared = inherited.tracer
+      const unlisten = shared.listen(onCgroup)
+      try {
+        await containers.start()
+      } catch (error) {
+        unlisten()
+        throw error
+      }
+      await inherited.yieldTo(() => {
+        connections.inherit(inherited.connections)
+        shared.pass(user)
+        own(shared, inherited.snapshot)
       })
-      await snapshot.take()
-      log.info({ programs: tracer.programs.filter((each) => each.attached).length }, 'tracing TCP connections')
+      // Each shows every live connection: what was inherited is known here from then on.
+      await inTurn(async () => {
+        for (let walks = 0; walks < 2; walks++) await walk(shared)
+      })
       schedule()
+      return true
     },
     async stop() {
       if (stopped) return
@@ -146,6 +303,8 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
       clearTimeout(timer)
       if (tracer) await collect()
       stopObserving?.()
+      stopProbing?.()
+      stopTranslating()
       tracer?.close()
       await containers.stop()
     },
@@ -159,6 +318,15 @@ function selfAttributes({ name, id }: HostFacts): Attributes {
     'service.instance.id': id ?? name,
     'host.name': name,
     ...(id && { 'host.id': id }),
+  }
+}
+
+/** Where containers' processes are listed; containers/ itself reports when it is not there. */
+function cgroupMount(): string | undefined {
+  try {
+    return findCgroupMount().root
+  } catch {
+    return undefined
   }
 }
 

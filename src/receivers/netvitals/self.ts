@@ -1,7 +1,9 @@
 import type { Settings } from '../../component/types.ts'
 import type { Connections } from './connections/types.ts'
+import type { Translation } from './destinations/translation.ts'
 import type { Tracer } from './kernel/tracer.ts'
 import type { Store } from './metrics/types.ts'
+import type { Probes } from './probes/index.ts'
 
 interface Observed {
   readonly tracer: Tracer
@@ -83,4 +85,72 @@ export function observe({ meter, id }: Settings, { tracer, connections, store }:
   }
   meter.addBatchObservableCallback(callback, observables)
   return () => meter.removeBatchObservableCallback(callback, observables)
+}
+
+/** The same of probes. */
+export function observeProbes({ meter, id }: Settings, probes: Probes): () => void {
+  const receiver = { receiver: id.toString() }
+  const sent = meter.createObservableCounter('netvitals.probe.sent', {
+    unit: '{packet}',
+    description:
+      'Echo requests sent, by inode of the network namespace; of the first thousand namespaces, then of all others together.',
+  })
+  const unexpected = meter.createObservableCounter('netvitals.probe.unexpected', {
+    unit: '{packet}',
+    description: 'Echo replies that came after their timeout, twice, or were not to a probe of this program.',
+  })
+  const clockSteps = meter.createObservableCounter('netvitals.probe.clock_steps', {
+    unit: '{sample}',
+    description: 'Round trips discarded because the realtime clock was set meanwhile.',
+  })
+  const interval = meter.createObservableGauge('netvitals.probe.interval', {
+    unit: 's',
+    description: 'Time between two probes of an address; more than probes::interval where probes::max_rate demands it.',
+  })
+  const targets = meter.createObservableGauge('netvitals.probe.targets', {
+    unit: '{address}',
+    description: 'Addresses pinged, counted in each network namespace.',
+  })
+  const skipped = meter.createObservableGauge('netvitals.probe.targets.skipped', {
+    unit: '{address}',
+    description:
+      'Addresses not pinged, because probes::max_targets_per_container others of their container are used more.',
+  })
+  const all = [sent, unexpected, clockSteps, interval, targets, skipped]
+  const callback: Parameters<typeof meter.addBatchObservableCallback>[0] = (result) => {
+    const stats = probes.stats()
+    const { late, duplicate, foreign, clockSteps: steps } = probes.unexpected()
+    for (const [inode, count] of probes.sent()) result.observe(sent, count, { ...receiver, netns: inode ?? '_OTHER' })
+    result.observe(unexpected, late, { ...receiver, kind: 'late' })
+    result.observe(unexpected, duplicate, { ...receiver, kind: 'duplicate' })
+    result.observe(unexpected, foreign, { ...receiver, kind: 'foreign' })
+    result.observe(clockSteps, steps, receiver)
+    result.observe(interval, stats.periodMs / 1000, receiver)
+    result.observe(targets, stats.targets, receiver)
+    result.observe(skipped, stats.skipped, receiver)
+  }
+  meter.addBatchObservableCallback(callback, all)
+  return () => meter.removeBatchObservableCallback(callback, all)
+}
+
+/** The same of address translation. */
+export function observeTranslation({ meter, id }: Settings, translation: Translation): () => void {
+  const receiver = { receiver: id.toString() }
+  const lookups = meter.createObservableCounter('netvitals.translation.connections', {
+    unit: '{connection}',
+    description:
+      'Outbound connections of which connection tracking was asked who answers, by what it said; limited: not asked, for destinations::translation::max_rate.',
+  })
+  const held = meter.createObservableGauge('netvitals.translation.held', {
+    unit: '{connection}',
+    description: 'Connections that wait for the answer.',
+  })
+  const callback: Parameters<typeof meter.addBatchObservableCallback>[0] = (result) => {
+    const stats = translation.stats()
+    for (const [outcome, count] of Object.entries(stats.outcomes))
+      result.observe(lookups, count, { ...receiver, outcome })
+    result.observe(held, stats.held, receiver)
+  }
+  meter.addBatchObservableCallback(callback, [lookups, held])
+  return () => meter.removeBatchObservableCallback(callback, [lookups, held])
 }

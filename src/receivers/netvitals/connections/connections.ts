@@ -1,9 +1,10 @@
-import { Conn, ConnWord, type Records, u64At } from '../kernel/decode.ts'
+import type { Answer, Translation } from '../destinations/translation.ts'
+import { Conn, ConnWord, kindOf, type Records, u64At } from '../kernel/decode.ts'
 import { ConnLayout, Direction, Flag, Kind } from '../kernel/layout.gen.ts'
 import { Inbound, Outbound } from '../metrics/metrics.gen.ts'
 import type { LinkRef, Store } from '../metrics/types.ts'
 import { createIdMap } from './id-map.ts'
-import type { Links } from './links.ts'
+import { ASK_FIRST, type Links } from './links.ts'
 import { breakageColumn, failureColumn } from './outcome.ts'
 import type { Connections, ConnectionTotals } from './types.ts'
 
@@ -52,6 +53,8 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
   let reconciled = 0
   let unknownEnds = 0
   let pendingWalks = 0
+  let translation: Pick<Translation, 'hold' | 'add'> | undefined
+  let answering: Answer | undefined
   let heritage: Pick<Connections, 'totalsOf'> | undefined
   let heritageWalks = 0
 
@@ -64,7 +67,8 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
   }
 
   function begin(r: Records, id: number): number {
-    const entry = retain(r, nowMs)
+    const entry = retain(r, nowMs, answering)
+    if (entry === ASK_FIRST) return ASK_FIRST
     const slot = free.pop() ?? used++
     if (slot >= capacity) grow()
     addSlot(id, slot)
@@ -171,12 +175,17 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     const state = bytes[offset + ConnLayout.flags]!
     let slot = slotOf(id)
     if (slot < 0) {
+      if (translation !== undefined && answering === undefined && translation.add(id, r)) return
       const unknown = state & Flag.existing || direction === Direction.listener
       if (ends && unknown && heritage?.totalsOf(id) === undefined) {
         unknownEnds++
         return
       }
       slot = begin(r, id)
+      if (slot === ASK_FIRST) {
+        translation!.hold(r)
+        return
+      }
     }
     const word = slot * SLOT_WORDS
     words[word + WALK] = walk
@@ -244,6 +253,18 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
       nowMs = now
     },
     apply,
+    translate(by) {
+      translation = by
+      links.translate(by !== undefined)
+    },
+    applyAnswered(records, answer) {
+      answering = answer
+      try {
+        apply(records, kindOf(records))
+      } finally {
+        answering = undefined
+      }
+    },
     endWalk,
     endCycle() {
       store.resetRtt()

@@ -1,23 +1,40 @@
 import type { Container, Containers } from '../containers/types.ts'
 import { formatAddress } from '../destinations/address.ts'
+import type { Answer } from '../destinations/translation.ts'
 import type { Destinations, Scope } from '../destinations/types.ts'
 import { Conn, ConnWord, type Records } from '../kernel/decode.ts'
 import { ConnLayout, Direction } from '../kernel/layout.gen.ts'
 import type { ContainerRef, LinkKind, LinkRef, Store } from '../metrics/types.ts'
+import { createAnswers } from './answers.ts'
 import { createKeyTable } from './key-table.ts'
 
-/** A key: cgroup id (2 words), direction and family and peer's scope, port, address (4), where wanted the client's (4). */
-const WORDS = 8
-const WORDS_WITH_CLIENT = 12
+/**
+ * A key: cgroup id (2 words), netns, what the record is about (`packed`), address (4), who answers (`answers`; 0: the
+ * address itself, as far as is known), where wanted the client's address (4).
+ */
+const WORDS = 9
+const WORDS_WITH_CLIENT = 13
+const NETNS = 2
+const PACKED = 3
 const ADDRESS = 4
-const CLIENT = 8
+const ANSWERED = 8
+const CLIENT = 9
+/** Bits of `packed`, above the port's 16. */
+const DIRECTION = 16
+const FAMILY = 20
+const SCOPE = 24
 const scopes: readonly Scope[] = ['node', 'cluster', 'private', 'external']
 const linkKinds: Record<number, LinkKind> = {
   [Direction.outbound]: 'outbound',
   [Direction.inbound]: 'inbound',
   [Direction.listener]: 'listen',
 }
-/** How long an entry without connections is kept for the next one, and a gone cgroup's container for late records. */
+/** What `retain` gives for a connection of which is to be asked first who answers it. */
+export const ASK_FIRST = -1
+/** How long a destination counts as not translated: when that was said, and when nobody knew the connection. */
+const SAME_MS = 60_000
+const UNTRACKED_MS = 5_000
+/** How long an entry without connections is kept at least, and a gone cgroup's container for late records. */
 const IDLE_MS = 60_000
 
 export interface LinksOptions {
@@ -26,6 +43,8 @@ export interface LinksOptions {
   readonly destinations: Destinations
   /** Adds client.address to inbound links: one more link for each peer address. */
   readonly clientAddress: boolean
+  /** How long an entry without connections is kept for the next one, milliseconds; at least a minute. */
+  readonly idleMs?: number
 }
 
 /**
@@ -34,19 +53,58 @@ export interface LinksOptions {
  * cgroups of one container.
  */
 export interface Links {
-  /** The entry of a record's connection: pair with `release`. */
-  retain(records: Records, nowMs: number): number
-  release(entry: number): void
+  /**
+   * The entry of a record's connection: pair with `release`. ASK_FIRST: nothing was retained; call again with the
+   * answer.
+   */
+  retain(records: Records, nowMs: number, answer?: Answer): number
+  release(entry: number, nowMs: number): void
   /** The store's link that the entry writes to at present: it changes when its container becomes known late. */
   linkOf(entry: number): LinkRef
   addActive(entry: number, delta: number): void
   cgroupRemoved(id: bigint, nowMs: number): void
   /** Forgets what has been idle. */
   sweep(nowMs: number): void
+  /** Whether outbound connections may be answered by others than they dial: `retain` then asks. Off at first. */
+  translate(on: boolean): void
+  /** Tells of outbound entries from here on. */
+  observe(observer: OutboundObserver): void
+  /** It has connections or attempts, or had some since. */
+  isLive(entry: number, sinceMs: number): boolean
+  /** Connections and attempts that it has now, and that began since the last `ageUses`, those before counting half. */
+  usage(entry: number): number
+  ageUses(): void
+  /** The observer forgot it: told of again with its next connection. */
+  retell(entry: number): void
   readonly size: number
 }
 
-export function createLinks({ store, containers, destinations, clientAddress }: LinksOptions): Links {
+/** An outbound entry as it was made: what a container dialled, and from which network namespace. */
+export interface Dialled {
+  readonly entry: number
+  readonly container: ContainerRef
+  /** Path of the container's cgroup; `host` for what is no container's. */
+  readonly containerKey: string
+  /** Inode of the network namespace. */
+  readonly netns: number
+  readonly family: 4 | 6
+  /** What answers, as far as it is known: 16 bytes in network byte order, IPv4 in the first 4. */
+  readonly address: Uint8Array
+  /** The connection's own address; unknown where an entry moved to another container. */
+  readonly local: Uint8Array | undefined
+}
+
+/** Whoever wants to know which destinations are alive or are tried. */
+export interface OutboundObserver {
+  entered(dialled: Dialled): void
+  forgotten(entry: number): void
+  /** None of its entries is told of any more. */
+  containerEnded(container: ContainerRef): void
+}
+
+export function createLinks(options: LinksOptions): Links {
+  const { store, containers, destinations, clientAddress } = options
+  const idleMs = Math.max(options.idleMs ?? 0, IDLE_MS)
   const wordsPerKey = clientAddress ? WORDS_WITH_CLIENT : WORDS
   const table = createKeyTable(wordsPerKey)
   // Taken out once: V8 keeps an object that has a getter as a dictionary, and looks a method of it up at each call.
@@ -54,10 +112,16 @@ export function createLinks({ store, containers, destinations, clientAddress }: 
   let linkRefs = new Int32Array(table.capacity)
   let users = new Int32Array(table.capacity)
   let active = new Int32Array(table.capacity)
+  let uses = new Int32Array(table.capacity)
+  let told = new Int32Array(table.capacity)
   let lastUsedMs = new Float64Array(table.capacity)
+  let sameUntilMs = new Float64Array(table.capacity)
+  const answers = createAnswers()
   const refs = new Map<bigint, ContainerRef>()
   const refsByKey = new Map<string, ContainerRef>()
   const removed: { id: bigint; atMs: number }[] = []
+  let observer: OutboundObserver | undefined
+  let translated = false
 
   function setKey(r: Records): void {
     const { u32, bytes, offset } = r
@@ -70,9 +134,11 @@ export function createLinks({ store, containers, destinations, clientAddress }: 
     const scope = inbound ? scopes.indexOf(destinations.scope(bytes, offset + ConnLayout.remote, family)) : 0
     key[0] = u32[record + ConnWord.cgroupId]!
     key[1] = u32[record + ConnWord.cgroupId + 1]!
-    key[2] = direction | (family << 8) | (scope << 16)
-    key[3] = outbound ? Conn.remotePort(r) : Conn.localPort(r)
+    key[NETNS] = u32[record + ConnWord.netns]!
+    const port = outbound ? Conn.remotePort(r) : Conn.localPort(r)
+    key[PACKED] = port | (direction << DIRECTION) | (family << FAMILY) | (scope << SCOPE)
     for (let i = 0; i < 4; i++) key[ADDRESS + i] = u32[address + i]!
+    key[ANSWERED] = 0
     if (!clientAddress) return
     for (let i = 0; i < 4; i++) key[CLIENT + i] = inbound ? u32[record + ConnWord.remote + i]! : 0
   }
@@ -85,22 +151,27 @@ export function createLinks({ store, containers, destinations, clientAddress }: 
   }
 
   const cgroupOf = (entry: number) => (BigInt(word(entry, 1)) << 32n) | BigInt(word(entry, 0))
+  const familyOf = (entry: number) => ((word(entry, PACKED) >>> FAMILY) & 0xf) as 4 | 6
+  const directionOf = (entry: number) => (word(entry, PACKED) >>> DIRECTION) & 0xf
 
   /** Retained once by the store, for the entry itself. */
   function openLink(entry: number, nowMs: number): LinkRef {
     const cgroup = cgroupOf(entry)
     const ref = refs.get(cgroup) ?? containerRef(cgroup, containers.byCgroup(cgroup))
     const words = Uint32Array.from({ length: wordsPerKey }, (_, i) => word(entry, i))
-    const direction = words[2]! & 0xff
-    const family = ((words[2]! >>> 8) & 0xff) as 4 | 6
-    const scope = scopes[(words[2]! >>> 16) & 0xff]!
-    // Without the cgroup: a container's nested cgroups share its links.
-    const name = String.fromCharCode(...new Uint16Array(words.buffer, 8))
+    const number = words[ANSWERED]!
+    // Numbers are used again.
+    words[ANSWERED] = 0
+    const direction = directionOf(entry)
+    const family = familyOf(entry)
+    const scope = scopes[(words[PACKED]! >>> SCOPE) & 0xf]!
+    // Without cgroup and namespace: a container's nested cgroups share its links.
+    const name = String.fromCharCode(...new Uint16Array(words.buffer, PACKED * 4)) + answers.nameOf(number)
     const bytes = new Uint8Array(words.buffer)
     const at = ADDRESS * 4
     const attributes = () => {
-      const port = words[3]!
-      if (direction === Direction.outbound) return destinations.outbound(bytes, at, family, port)
+      const port = words[PACKED]! & 0xffff
+      if (direction === Direction.outbound) return destinations.outbound(bytes, at, family, port, answers.at(number))
       const client = clientAddress ? formatAddress(bytes, CLIENT * 4, family) : undefined
       const source = direction === Direction.inbound ? scope : undefined
       return destinations.inbound(bytes, at, family, port, source, client)
@@ -120,14 +191,44 @@ export function createLinks({ store, containers, destinations, clientAddress }: 
       linkRefs = longer(linkRefs)
       users = longer(users)
       active = longer(active)
+      uses = longer(uses)
+      told = longer(told)
       const times = new Float64Array(capacity)
       times.set(lastUsedMs)
       lastUsedMs = times
+      const until = new Float64Array(capacity)
+      until.set(sameUntilMs)
+      sameUntilMs = until
     }
     users[entry] = 0
     active[entry] = 0
+    uses[entry] = 0
+    sameUntilMs[entry] = 0
+    answers.retain(word(entry, ANSWERED))
     linkRefs[entry] = openLink(entry, nowMs)
+    told[entry] = 0
     return entry
+  }
+
+  function tell(entry: number, local: Uint8Array | undefined) {
+    told[entry] = 1
+    if (!observer || directionOf(entry) !== Direction.outbound) return
+    const cgroup = cgroupOf(entry)
+    const container = refs.get(cgroup)!
+    const containerKey = containers.byCgroup(cgroup).key
+    // It ended, and this is a late record of it.
+    if (refsByKey.get(containerKey) !== container) return
+    const words = Uint32Array.from({ length: 4 }, (_, i) => word(entry, ADDRESS + i))
+    const answered = answers.at(word(entry, ANSWERED))
+    observer.entered({
+      entry,
+      container,
+      containerKey,
+      netns: word(entry, NETNS),
+      family: familyOf(entry),
+      address: answered?.address ?? new Uint8Array(words.buffer),
+      local,
+    })
   }
 
   /** Its connections, and what they do from now on, move to the link of the container that was found. */
@@ -139,10 +240,14 @@ export function createLinks({ store, containers, destinations, clientAddress }: 
     store.addActive(link, active[entry]!)
     store.addActive(old, -active[entry]!)
     for (let i = users[entry]!; i >= 0; i--) store.release(old)
+    observer?.forgotten(entry)
+    tell(entry, undefined)
   }
 
   function forget(entry: number) {
+    observer?.forgotten(entry)
     store.release(linkRefs[entry]!)
+    answers.release(word(entry, ANSWERED))
     table.drop(entry)
   }
 
@@ -158,23 +263,39 @@ export function createLinks({ store, containers, destinations, clientAddress }: 
     if (ref === undefined) return
     refsByKey.delete(container.key)
     store.endContainer(ref, Date.now())
+    observer?.containerEnded(ref)
   })
 
   return {
-    retain(records, nowMs) {
+    retain(records, nowMs, answer) {
       setKey(records)
       let entry = find()
+      if (translated && Conn.direction(records) === Direction.outbound) {
+        if (answer === undefined && !(entry >= 0 && sameUntilMs[entry]! > nowMs)) return ASK_FIRST
+        if (typeof answer === 'object') {
+          key[ANSWERED] = answers.numberOf(answer)
+          entry = find()
+        }
+      }
       if (entry < 0) entry = enter(nowMs)
+      if (answer === 'same') sameUntilMs[entry] = nowMs + SAME_MS
+      else if (answer === 'untracked') sameUntilMs[entry] = nowMs + UNTRACKED_MS
       store.retain(linkRefs[entry]!, nowMs)
       users[entry]!++
+      uses[entry]!++
       lastUsedMs[entry] = nowMs
+      if (told[entry] === 0) {
+        const local = records.offset + ConnLayout.local
+        tell(entry, records.bytes.subarray(local, local + 16))
+      }
       return entry
     },
-    release(entry) {
+    release(entry, nowMs) {
       users[entry]!--
+      lastUsedMs[entry] = nowMs
       store.release(linkRefs[entry]!)
       // A listener's end is to be seen at once; another of the same address is rare.
-      if (users[entry] === 0 && (word(entry, 2) & 0xff) === Direction.listener) forget(entry)
+      if (users[entry] === 0 && directionOf(entry) === Direction.listener) forget(entry)
     },
     linkOf: (entry) => linkRefs[entry]!,
     addActive(entry, delta) {
@@ -185,12 +306,26 @@ export function createLinks({ store, containers, destinations, clientAddress }: 
       removed.push({ id, atMs: nowMs })
     },
     sweep(nowMs) {
-      const oldest = nowMs - IDLE_MS
+      const oldest = nowMs - idleMs
       table.each((entry) => {
         if (users[entry] !== 0 || lastUsedMs[entry]! > oldest) return
         forget(entry)
       })
       while (removed.length > 0 && removed[0]!.atMs < oldest) refs.delete(removed.shift()!.id)
+    },
+    translate(on) {
+      translated = on
+    },
+    observe(another) {
+      observer = another
+    },
+    isLive: (entry, sinceMs) => users[entry]! > 0 || lastUsedMs[entry]! >= sinceMs,
+    usage: (entry) => users[entry]! + uses[entry]!,
+    ageUses() {
+      for (let entry = 0; entry < uses.length; entry++) uses[entry]! >>>= 1
+    },
+    retell(entry) {
+      told[entry] = 0
     },
     get size() {
       return table.size

@@ -3,6 +3,11 @@ export function formatAddress(bytes: Uint8Array, offset: number, family: 4 | 6):
   return family === 4 ? dottedQuad(bytes, offset) : formatIpv6(bytes, offset)
 }
 
+/** Of an IPv6 address: it means something on one link alone. @see RFC 4291 section 2.5.6 */
+export function isLinkLocal(bytes: Uint8Array, offset: number): boolean {
+  return bytes[offset] === 0xfe && (bytes[offset + 1]! & 0xc0) === 0x80
+}
+
 function dottedQuad(bytes: Uint8Array, offset: number): string {
   return `${bytes[offset]}.${bytes[offset + 1]}.${bytes[offset + 2]}.${bytes[offset + 3]}`
 }

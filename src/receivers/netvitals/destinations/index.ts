@@ -43,7 +43,7 @@ const RANK = { builtIn: 0, containers: 1, configured: 2, ownAddress: 3, configur
  * Names what containers dial and listen on. Unless a setting says otherwise, `node` is this host's addresses and
  * every loopback, `cluster` the networks of its container bridges, `private` the private ranges, `external` the rest.
  *
- * The peer is the destination: address translation is not looked up here yet.
+ * The peer is the destination, unless whoever asks knows that another answers it (translation.ts).
  *
  * @example
  * const destinations = createDestinations({ config: { cluster_cidrs: ['10.42.0.0/16'] } })
@@ -95,14 +95,29 @@ export function createDestinations(options: DestinationsOptions = {}): Destinati
       'destination.port': port,
       'network.peer.address': address,
       'network.peer.port': port,
-      'network.type': family === 4 ? 'ipv4' : 'ipv6',
-      'destination.scope': lookup(bytes, offset, family),
+      ...byAddress(bytes, offset, family),
     }
+  }
+
+  function byAddress(bytes: Uint8Array, offset: number, family: 4 | 6): Attributes {
+    return { 'network.type': family === 4 ? 'ipv4' : 'ipv6', 'destination.scope': lookup(bytes, offset, family) }
   }
 
   return {
     scope: (bytes, offset, family) => lookup(bytes, offset, family),
-    outbound: (bytes, offset, family, port) => Object.freeze(describe(bytes, offset, family, port)),
+    probed: (bytes, offset, family) =>
+      Object.freeze({
+        'destination.address': formatAddress(bytes, offset, family),
+        ...byAddress(bytes, offset, family),
+      }),
+    outbound(bytes, offset, family, port, answered) {
+      const attributes = describe(bytes, offset, family, port)
+      if (answered !== undefined) {
+        attributes['network.peer.address'] = formatAddress(answered.address, 0, family)
+        attributes['network.peer.port'] = answered.port
+      }
+      return Object.freeze(attributes)
+    },
     inbound(local, localOffset, family, port, source, client) {
       const attributes = describe(local, localOffset, family, port)
       if (source !== undefined) attributes['source.scope'] = source

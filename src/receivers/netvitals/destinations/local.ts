@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import { formatAddress } from './address.ts'
+import { formatAddress, isLinkLocal } from './address.ts'
 import { type Cidr, contains, networkOf, parseCidr } from './cidr.ts'
 
 /** The addresses of this network namespace that decide what is near. */
@@ -25,16 +25,16 @@ export function readLocalNetworks({ sys = '/sys', proc = '/proc' } = {}): LocalN
   }
   if (bridges.size === 0) return { addresses: [...addresses], containerNetworks: [] }
 
-  const v6 = ipv6Addresses(`${proc}/net/if_inet6`).filter(
-    ({ name, address }) => bridges.has(name) && !/^fe[89ab]/.test(address),
-  )
+  const v6 = ipv6AddressesOf(read(`${proc}/net/if_inet6`))
+    .filter(({ name, bytes }) => bridges.has(name) && !isLinkLocal(bytes, 0))
+    .map(({ bytes, prefix }) => ({ address: formatAddress(bytes, 0, 6), prefix }))
   const networks = new Set([
     ...connectedNetworks(`${proc}/net/route`, bridges),
     ...v6.map(({ address, prefix }) => `${address}/${prefix}`),
   ])
   const parsed = [...networks].map(networkOf)
   for (const { address } of v6) addresses.add(address)
-  for (const address of localAddresses(`${proc}/net/fib_trie`)) {
+  for (const address of localIpv4Of(read(`${proc}/net/fib_trie`))) {
     if (isWithin(parsed, address)) addresses.add(address)
   }
   return { addresses: [...addresses], containerNetworks: [...networks] }
@@ -73,17 +73,27 @@ function quadOf(word: string): string {
   return (LITTLE_ENDIAN ? bytes.reverse() : bytes).join('.')
 }
 
-/** The IPv4 addresses of the `local` table, of interfaces without a carrier too. */
-function localAddresses(file: string): string[] {
-  return Array.from(read(file).matchAll(/\|-- (\S+)\n\s+\/32 host LOCAL/g), ([, address]) => address!)
+/** The IPv4 addresses of the `local` table, of interfaces without a carrier too; from the text of /proc/net/fib_trie. */
+export function localIpv4Of(trie: string): string[] {
+  return Array.from(trie.matchAll(/\|-- (\S+)\n\s+\/32 host LOCAL/g), ([, address]) => address!)
 }
 
-function ipv6Addresses(file: string): { address: string; prefix: number; name: string }[] {
+interface Ipv6Address {
+  readonly bytes: Uint8Array
+  readonly prefix: number
+  /** Of its interface. */
+  readonly index: number
+  readonly name: string
+}
+
+/** From the text of /proc/net/if_inet6. @see net/ipv6/addrconf.c if6_seq_show */
+export function ipv6AddressesOf(inet6: string): Ipv6Address[] {
   return Array.from(
-    read(file).matchAll(/^([0-9a-f]{32}) \S+ ([0-9a-f]{2}) \S+ \S+ +(\S+)$/gm),
-    ([, hex, prefix, name]) => ({
-      address: formatAddress(Buffer.from(hex!, 'hex'), 0, 6),
+    inet6.matchAll(/^([0-9a-f]{32}) ([0-9a-f]+) ([0-9a-f]{2}) \S+ \S+ +(\S+)$/gm),
+    ([, hex, index, prefix, name]) => ({
+      bytes: Buffer.from(hex!, 'hex'),
       prefix: Number.parseInt(prefix!, 16),
+      index: Number.parseInt(index!, 16),
       name: name!,
     }),
   )

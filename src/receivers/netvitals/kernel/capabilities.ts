@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs'
 
 /** @see include/uapi/linux/capability.h */
-const bits = { CAP_SYS_PTRACE: 19n, CAP_SYS_ADMIN: 21n, CAP_PERFMON: 38n, CAP_BPF: 39n }
+const bits = {
+  CAP_NET_ADMIN: 12n,
+  CAP_NET_RAW: 13n,
+  CAP_SYS_PTRACE: 19n,
+  CAP_SYS_ADMIN: 21n,
+  CAP_SYS_RESOURCE: 24n,
+  CAP_PERFMON: 38n,
+  CAP_BPF: 39n,
+}
 
 export type Capability = keyof typeof bits
 

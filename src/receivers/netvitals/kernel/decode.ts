@@ -67,6 +67,7 @@ export const Conn = {
  * only so many calls.
  */
 export const ConnWord = {
+  netns: ConnLayout.netns >>> 2,
   id: ConnLayout.id >>> 2,
   cgroupId: ConnLayout.cgroupId >>> 2,
   bytesSent: ConnLayout.bytesSent >>> 2,

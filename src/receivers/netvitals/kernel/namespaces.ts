@@ -39,7 +39,7 @@ export async function eachNamespace(
 }
 
 /** Inode and path of namespaces, several paths each: the first may vanish. */
-async function namespacePaths(procPath: string, result: NamespaceVisit): Promise<[string, string][]> {
+export async function namespacePaths(procPath: string, result: NamespaceVisit): Promise<[string, string][]> {
   const paths: [string, string][] = []
   const perNamespace = new Map<string, number>()
   for (const name of await list(procPath, result)) {

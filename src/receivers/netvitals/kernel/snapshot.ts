@@ -8,6 +8,15 @@ export interface SnapshotOptions {
   readonly tracer: Tracer
   readonly maxSockets: number
   readonly report: Report
+  /** Of the snapshot that was kept for this tracer before. */
+  readonly state?: SnapshotState
+}
+
+/** What is known of the bound on sockets. */
+export interface SnapshotState {
+  readonly fullBefore: number
+  readonly missed: boolean
+  readonly takenMs: number
 }
 
 /** Room below the bound that makes another snapshot worth it, and the least time between two. */
@@ -15,10 +24,8 @@ const ROOM = 0.9
 const PAUSE_MS = 60_000
 
 /** What was there before the programs were attached; again after the bound on sockets was reached and there is room. */
-export function createSnapshot({ tracer, maxSockets, report }: SnapshotOptions) {
-  let fullBefore = 0
-  let missed = false
-  let takenMs = 0
+export function createSnapshot({ tracer, maxSockets, report, state }: SnapshotOptions) {
+  let { fullBefore, missed, takenMs } = state ?? { fullBefore: 0, missed: false, takenMs: 0 }
 
   async function take(): Promise<void> {
     takenMs = performance.now()
@@ -55,5 +62,5 @@ export function createSnapshot({ tracer, maxSockets, report }: SnapshotOptions) 
     report('sockets', 'ok')
   }
 
-  return { take, afterCycle }
+  return { take, afterCycle, state: (): SnapshotState => ({ fullBefore, missed, takenMs }) }
 }

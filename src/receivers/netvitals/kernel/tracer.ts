@@ -67,10 +67,11 @@ export function loadAddon(): NativeAddon {
   const file = addonFile()
   if (file === undefined) throw codedError('NETVITALS_ADDON_MISSING', {})
   const addon: NativeAddon = createRequire(import.meta.url)(file)
-  const expected = JSON.stringify(Object.entries(sizes))
-  const found = JSON.stringify(Object.keys(sizes).map((name) => [name, addon.layout[name as keyof typeof sizes]]))
-  if (expected !== found) throw codedError('NETVITALS_ADDON_LAYOUT', { expected, found })
-  return addon
+  const names = Object.keys(sizes) as (keyof typeof sizes)[]
+  const wrong = names.filter((name) => addon.layout[name] !== sizes[name])
+  if (wrong.length === 0) return addon
+  const list = (of: Partial<typeof sizes>) => wrong.map((name) => `${name} ${of[name] ?? 'none'}`).join(', ')
+  throw codedError('NETVITALS_ADDON_LAYOUT', { expected: list(sizes), found: list(addon.layout as typeof sizes) })
 }
 
 /**

@@ -18,11 +18,13 @@ export interface ContainerState {
   readonly links: readonly Map<string, LinkRef>[]
   /** Overflow rows, by the index of the kind; -1: none. */
   readonly overflow: Int32Array
-  /** Rows of links, overflow not counted. */
+  /** Rows of links, overflow and those with a limit of their own not counted. */
   rowCount: number
   /** Lists of rows: first come those that nobody seemed to use, then those in use. */
   readonly idle: number
   readonly inUse: number
+  /** And those that the container's limit does not concern. */
+  readonly aside: number
   /** List of links in use that have no row. */
   readonly waiting: number
   /** Rows that were evicted while in use: exported once more, with no active connection. */
@@ -92,6 +94,7 @@ export function createContainerTable({
       rowCount: 0,
       idle: rowLists.newList(),
       inUse: rowLists.newList(),
+      aside: rowLists.newList(),
       waiting: waitingLists.newList(),
       leaving: [],
       ended: false,
@@ -138,6 +141,7 @@ export function createContainerTable({
       if (state.successor) state.successor.predecessor = undefined
       rowLists.freeList(state.idle)
       rowLists.freeList(state.inUse)
+      rowLists.freeList(state.aside)
       waitingLists.freeList(state.waiting)
     },
   }

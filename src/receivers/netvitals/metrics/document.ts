@@ -1,4 +1,4 @@
-import type { AttributeSource, Metadata, MetricSource, Source } from './metadata.ts'
+import { type AttributeSource, isList, type Metadata, type MetricSource, type Source } from './metadata.ts'
 
 /** documentation.md, laid out as the Collector's mdatagen lays its components' out. */
 export function documentation({ source }: Metadata): string {
@@ -94,7 +94,11 @@ function attributeTable(source: Source, ids: readonly string[]): string[] {
   ]
 }
 
-function values({ enum: listed, type }: AttributeSource): string {
+function values({ enum: listed, depends_on, type }: AttributeSource): string {
+  if (listed && !isList(listed))
+    return Object.entries(listed)
+      .map(([value, more]) => `${depends_on} ${value}: ${values({ description: '', type, enum: more })}`)
+      .join('; ')
   return listed ? `${title(type)}: ${listed.map((value) => `\`\`${value}\`\``).join(', ')}` : `Any ${title(type)}`
 }
 

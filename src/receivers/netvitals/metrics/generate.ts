@@ -32,7 +32,8 @@ function module({ source, metrics, resourceAttributes, links }: Metadata): strin
     'export const links = {',
   ]
   for (const [kind, layout] of Object.entries(links)) {
-    lines.push(`  ${kind}: {`, `    untilReleased: ${layout.untilReleased},`, '    columns: [')
+    lines.push(`  ${kind}: {`, `    untilReleased: ${layout.untilReleased},`)
+    lines.push(`    ownLimit: ${layout.ownLimit},`, '    columns: [')
     for (const column of layout.columns) lines.push(`      ${JSON.stringify(column)},`)
     lines.push('    ],', '  },')
   }

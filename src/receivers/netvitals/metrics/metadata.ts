@@ -5,7 +5,10 @@ export interface AttributeSource {
   readonly name_override?: string
   readonly description: string
   readonly type: 'string' | 'int' | 'boolean'
-  readonly enum?: readonly string[]
+  /** Its values; of one that depends on another, by that one's value: where there is none the attribute is left out. */
+  readonly enum?: readonly string[] | Readonly<Record<string, readonly string[]>>
+  /** The attribute that stands before it in a metric. */
+  readonly depends_on?: string
   readonly requirement_level?: 'opt_in'
 }
 
@@ -21,10 +24,10 @@ export interface MetricSource {
   readonly extended_documentation?: string
   readonly unit: string
   readonly sum?: { readonly value_type: 'int' | 'double'; readonly monotonic: boolean }
-  readonly gauge?: { readonly value_type: 'int' | 'double'; readonly constant?: number }
+  readonly gauge?: { readonly value_type: 'int' | 'double'; readonly constant?: number; readonly nan?: boolean }
   readonly links: readonly string[]
   readonly attributes: readonly string[]
-  /** One word, or one for each value of the metric's last attribute. */
+  /** One word, or one for each value of one of the metric's attributes. */
   readonly emitted: Emitted | Readonly<Record<string, Emitted>>
   readonly role?: 'active' | 'rtt'
 }
@@ -33,6 +36,7 @@ interface LinkSource {
   readonly description: string
   readonly fixed?: Readonly<Record<string, string>>
   readonly until_released?: boolean
+  readonly own_limit?: boolean
   readonly attributes: readonly string[]
 }
 
@@ -82,6 +86,7 @@ export function readMetadata(text: string): Metadata {
         kind,
         {
           untilReleased: link.until_released ?? false,
+          ownLimit: link.own_limit ?? false,
           columns: names.flatMap((name, index) => expand(source, kind, name, index)),
         },
       ]),
@@ -95,10 +100,12 @@ function checkMetric(source: Source, name: string, metric: MetricSource): void {
   if (metric.required && !metric.enabled) throw new Error(`${place}: required and not enabled; drop one of the two`)
   if (metric.gauge && metric.emitted !== 'current') throw new Error(`${place}::emitted: a gauge is emitted: current`)
   for (const kind of metric.links) known(source.links, kind, `${place}::links`)
-  for (const attribute of metric.attributes) {
-    if (!known(source.attributes, attribute, `${place}::attributes`).enum) {
+  for (const [index, attribute] of metric.attributes.entries()) {
+    const { enum: listed, depends_on } = known(source.attributes, attribute, `${place}::attributes`)
+    if (!listed)
       throw new Error(`${place}::attributes: ${attribute} has no enum; a column needs to know every value beforehand`)
-    }
+    if (!isList(listed) && !metric.attributes.slice(0, index).includes(depends_on ?? ''))
+      throw new Error(`${place}::attributes: ${attribute} depends on ${depends_on}, which has to stand before it`)
   }
 }
 
@@ -117,13 +124,12 @@ function expand(source: Source, kind: string, name: string, index: number): Colu
   for (const id of metric.attributes) {
     const attribute = source.attributes[id]!
     const key = attribute.name_override ?? id
-    const values = fixed[key] === undefined ? attribute.enum! : [fixed[key]]
-    combinations = combinations.flatMap(({ attributes, words }) =>
-      values.map((value) => ({
-        attributes: { ...attributes, [key]: value },
-        words: fixed[key] === undefined ? [...words, value] : words,
-      })),
-    )
+    combinations = combinations.flatMap(({ attributes, words }) => {
+      if (fixed[key] !== undefined) return [{ attributes: { ...attributes, [key]: fixed[key] }, words }]
+      const values = valuesAfter(attribute, attributes)
+      if (values.length === 0) return [{ attributes, words }]
+      return values.map((value) => ({ attributes: { ...attributes, [key]: value }, words: [...words, value] }))
+    })
   }
   const last = name.slice(name.lastIndexOf('.') + 1)
   return combinations.map(({ attributes, words }) => ({
@@ -132,13 +138,25 @@ function expand(source: Source, kind: string, name: string, index: number): Colu
     attributes,
     emitted: emittedOf(metric, name, words),
     ...(metric.gauge?.constant !== undefined && { constant: metric.gauge.constant }),
+    ...(metric.gauge?.nan && { nan: true }),
     ...(metric.role && { role: metric.role }),
   }))
 }
 
-function emittedOf(metric: MetricSource, name: string, words: readonly string[]): Emitted {
-  if (typeof metric.emitted === 'string') return metric.emitted
-  return known(metric.emitted, words.at(-1) ?? '', `metrics::${name}::emitted`)
+/** The values that an attribute has beside those that were chosen before it. */
+function valuesAfter({ enum: listed, depends_on }: AttributeSource, chosen: Readonly<Record<string, string>>) {
+  if (isList(listed)) return listed
+  return listed?.[chosen[depends_on ?? ''] ?? ''] ?? []
+}
+
+export function isList(listed: AttributeSource['enum']): listed is readonly string[] {
+  return Array.isArray(listed)
+}
+
+function emittedOf({ emitted }: MetricSource, name: string, words: readonly string[]): Emitted {
+  if (typeof emitted === 'string') return emitted
+  const word = words.find((each) => each in emitted) ?? words.at(-1) ?? ''
+  return known(emitted, word, `metrics::${name}::emitted`)
 }
 
 function camelCase(words: string): string {

@@ -39,6 +39,8 @@ const corootMetrics: Readonly<Record<string, MetricNaming>> = {
   ),
   'container.net.tcp.listen': { name: 'container.net.tcp.listen.info', point: corootListen },
   'container.net.latency': { name: 'container.net.latency', point: corootLatency },
+  // Not one of that agent's; destination_ip joins it with the latency.
+  'container.net.probes': { name: 'container.net.probes', point: corootProbes },
 }
 
 const coroot: Naming = {
@@ -81,12 +83,15 @@ function corootListen(attributes: Attributes, resource: Attributes): Attributes 
 }
 
 function corootLatency(attributes: Attributes, resource: Attributes): Attributes {
-  const address = attributes['destination.address']
-  return {
-    container_id: containerId(resource),
-    ...(address !== undefined && { destination_ip: address }),
-    ...kept(attributes),
-  }
+  return { container_id: containerId(resource), ...pinged(attributes), ...kept(attributes) }
+}
+
+function corootProbes(attributes: Attributes, resource: Attributes): Attributes {
+  return { container_id: containerId(resource), ...pinged(attributes), ...attributes }
+}
+
+function pinged({ 'destination.address': address }: Attributes): Attributes {
+  return address === undefined ? {} : { destination_ip: address }
 }
 
 function ends(attributes: Attributes): Attributes {

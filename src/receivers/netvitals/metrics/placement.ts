@@ -65,7 +65,7 @@ export function createPlacement(options: PlacementOptions): Placement {
     const state = links.container[link]!
     const kind = links.kind[link]!
     const { reserve } = kinds[kind]!
-    if (reserve === 0 || !mayGrow(state) || !makeRoom(state, reserve)) {
+    if (reserve === 0 || !mayGrow(state) || !makeRoom(state, kind)) {
       share(link)
       return
     }
@@ -73,7 +73,7 @@ export function createPlacement(options: PlacementOptions): Placement {
     waiting.remove(link)
     retarget(link, row)
     recency.enter(row)
-    state.rowCount++
+    if (!kinds[kind]!.ownLimit) state.rowCount++
     rowCount++
     series += rows.series[row]!
   }
@@ -148,10 +148,11 @@ export function createPlacement(options: PlacementOptions): Placement {
     }
   }
 
-  function makeRoom(state: ContainerState, reserve: number): boolean {
+  function makeRoom(state: ContainerState, kind: number): boolean {
+    const { reserve, ownLimit } = kinds[kind]!
     return (
       evictWhile(
-        () => state.rowCount >= maxDestinationsPerContainer,
+        () => !ownLimit && state.rowCount >= maxDestinationsPerContainer,
         () => recency.leastActiveIn(state),
       ) && evictWhile(() => series + reserve > maxSeries, recency.leastActive)
     )
@@ -195,7 +196,7 @@ export function createPlacement(options: PlacementOptions): Placement {
 
   function leave(row: number): void {
     recency.leave(row)
-    rows.container[row]!.rowCount--
+    if (!kinds[rows.kind[row]!]!.ownLimit) rows.container[row]!.rowCount--
     rowCount--
     series -= rows.series[row]!
   }

@@ -17,7 +17,7 @@ export const TOUCHED = 2
 export const CURRENT = 3
 export const MEAN = 4
 
-/** A gauge without a value. It can't be mistaken for one: values that aren't finite are refused. */
+/** A gauge without a value. It can't be mistaken for one: of values that aren't finite NaN alone may be one. */
 export const ABSENT = Number.NEGATIVE_INFINITY
 
 /** A metric as it is emitted: everything of a MetricData but its points. */
@@ -51,6 +51,9 @@ export interface KindPlan {
   readonly untilReleased: boolean
   readonly initial: Float64Array
   readonly monotonic: readonly boolean[]
+  /** Columns that may be NaN. */
+  readonly nan: readonly boolean[]
+  readonly ownLimit: boolean
   /** -1: this kind has none. The sum of a mean is followed, at `rttCount`, by its count and the round it belongs to. */
   readonly active: number
   readonly rtt: number
@@ -82,7 +85,7 @@ export function createPlan(naming: Naming, enabled: ReadonlySet<MetricName>): Pl
 
 function planKind(
   kind: string,
-  { columns, untilReleased }: LinkLayout,
+  { columns, untilReleased, ownLimit }: LinkLayout,
   naming: Naming,
   enabled: ReadonlySet<MetricName>,
   outputs: Output[],
@@ -106,8 +109,10 @@ function planKind(
   return {
     kind,
     untilReleased,
+    ownLimit,
     initial: Float64Array.from(rtt < 0 ? initial : [...initial, 0, 0]),
     monotonic: columns.map((column) => metrics[column.metric]!.monotonic),
+    nan: columns.map(({ nan }) => nan === true),
     active: cellOf('active'),
     rtt,
     rttCount: columns.length,

@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts'
 import type { ContainerState } from './container-table.ts'
 import type { LinkTable } from './link-table.ts'
 import { createLists, type Lists } from './lists.ts'
+import type { KindPlan } from './plan.ts'
 import { doubled, type Rows, WRITTEN } from './rows.ts'
 
 /**
@@ -32,11 +33,13 @@ interface Order {
   passed: Uint32Array
 }
 
-export function createRecency(rows: Rows, links: LinkTable, clock: Clock): Recency {
+export function createRecency(kinds: readonly KindPlan[], rows: Rows, links: LinkTable, clock: Clock): Recency {
   const inContainer: Order = { lists: createLists(), passed: new Uint32Array(16) }
   const everywhere: Order = { lists: createLists(), passed: new Uint32Array(16) }
   const idle = everywhere.lists.newList()
   const inUse = everywhere.lists.newList()
+
+  const isAside = (row: number) => kinds[rows.kind[row]!]!.ownLimit
 
   function pass(order: Order, row: number): boolean {
     while (row >= order.passed.length) order.passed = doubled(order.passed)
@@ -73,7 +76,8 @@ export function createRecency(rows: Rows, links: LinkTable, clock: Clock): Recen
   return {
     inContainer: inContainer.lists,
     enter(row) {
-      inContainer.lists.push(rows.container[row]!.idle, row)
+      const state = rows.container[row]!
+      inContainer.lists.push(isAside(row) ? state.aside : state.idle, row)
       everywhere.lists.push(idle, row)
     },
     leave(row) {
@@ -84,7 +88,7 @@ export function createRecency(rows: Rows, links: LinkTable, clock: Clock): Recen
     exported(row) {
       const used = links.retained[rows.link[row]!]! > 0
       const state = rows.container[row]!
-      inContainer.lists.move(used ? state.inUse : state.idle, row)
+      if (!isAside(row)) inContainer.lists.move(used ? state.inUse : state.idle, row)
       everywhere.lists.move(used ? inUse : idle, row)
     },
     leastActive: () => searchBoth(everywhere, idle, inUse),
@@ -93,7 +97,7 @@ export function createRecency(rows: Rows, links: LinkTable, clock: Clock): Recen
     rowsOf(state) {
       const { lists } = inContainer
       const found: number[] = []
-      for (const list of [state.idle, state.inUse]) {
+      for (const list of [state.idle, state.inUse, state.aside]) {
         for (let row = lists.first(list); row >= 0; row = lists.next(row)) found.push(row)
       }
       return found

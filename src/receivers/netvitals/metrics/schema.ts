@@ -35,6 +35,8 @@ export interface Column {
   readonly emitted: Emitted
   /** A gauge that only ever has this value. */
   readonly constant?: number
+  /** A gauge that has NaN as a value. */
+  readonly nan?: boolean
   /** Written by `addActive` and `addRtt` alone. */
   readonly role?: 'active' | 'rtt'
 }
@@ -42,5 +44,7 @@ export interface Column {
 export interface LinkLayout {
   /** The row goes with the link's last user instead of idling first. */
   readonly untilReleased: boolean
+  /** Its rows don't count as destinations of their container: whoever makes them has a bound of its own. */
+  readonly ownLimit: boolean
   readonly columns: readonly Column[]
 }

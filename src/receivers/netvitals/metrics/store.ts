@@ -8,7 +8,7 @@ import { createLists } from './lists.ts'
 import { type MetricName, metrics, type ResourceAttributeName, resourceAttributes } from './metrics.gen.ts'
 import { type Naming, namings } from './naming.ts'
 import { createPlacement } from './placement.ts'
-import { createPlan } from './plan.ts'
+import { ABSENT, createPlan } from './plan.ts'
 import { createRecency } from './recency.ts'
 import { createRows, OVERFLOW, WRITTEN } from './rows.ts'
 import { createSnapshot } from './snapshot.ts'
@@ -69,7 +69,7 @@ export function createStore({
   const { see } = clock
   const rows = createRows(kinds)
   const links = createLinkTable()
-  const recency = createRecency(rows, links, clock)
+  const recency = createRecency(kinds, rows, links, clock)
   const waiting = createLists()
   const hidden = new Set<string>(
     resourceAttributes
@@ -242,10 +242,15 @@ export function createStore({
     },
 
     set(link, column, value) {
-      if (!Number.isFinite(value)) return refuse()
       const row = links.target[link]!
+      if (!Number.isFinite(value) && !(Number.isNaN(value) && kinds[rows.kind[row]!]!.nan[column])) return refuse()
       if (rows.flags[row]! & OVERFLOW) gaugesLeftOut++
       else rows.values[rows.base[row]! + column] = value
+    },
+
+    unset(link, column) {
+      const row = links.own[link]!
+      if (row >= 0) rows.values[rows.base[row]! + column] = ABSENT
     },
 
     collect(nowMs): Promise<ResourceMetrics[]> {

@@ -35,6 +35,8 @@ export interface Store {
   addRtt(link: LinkRef, seconds: number): void
   /** A gauge column. Left out (and counted) for a link without a row; non-finite values other than latency's NaN are refused and counted. */
   set(link: LinkRef, column: number, value: number): void
+  /** The gauge has no value any more: no point, until it is set again. */
+  unset(link: LinkRef, column: number): void
 
   /**
    * One cycle, all points with the one end time `nowMs`; yields to the event loop at least every 10 ms of work.
@@ -46,7 +48,7 @@ export interface Store {
 
 export type ContainerRef = number
 export type LinkRef = number
-export type LinkKind = 'outbound' | 'inbound' | 'listen'
+export type LinkKind = 'outbound' | 'inbound' | 'probe' | 'listen'
 
 export interface StoreStats {
   readonly containers: number

@@ -17,6 +17,8 @@ export interface Conn {
   kind: number
   id: number
   cgroup?: bigint
+  netns?: number
+  family?: 4 | 6
   direction?: number
   flags?: number
   state?: number
@@ -42,6 +44,7 @@ export function bytesOf(records: readonly Conn[]): Uint8Array {
     const u32 = (offset: number, value: number) => view.setUint32(at + offset, value, true)
     const u64 = (offset: number, value: number | bigint) => view.setBigUint64(at + offset, BigInt(value), true)
     u32(ConnLayout.kind, r.kind)
+    u32(ConnLayout.netns, r.netns ?? 1)
     u64(ConnLayout.id, r.id)
     u64(ConnLayout.cgroupId, r.cgroup ?? 1n)
     u64(ConnLayout.connectNs, r.connectNs ?? 0)
@@ -54,7 +57,7 @@ export function bytesOf(records: readonly Conn[]): Uint8Array {
     u32(ConnLayout.error, r.error ?? 0)
     view.setUint8(at + ConnLayout.state, r.state ?? (r.kind === Kind.end || r.kind === Kind.fail ? CLOSE : ESTABLISHED))
     view.setUint8(at + ConnLayout.direction, r.direction ?? Direction.outbound)
-    view.setUint8(at + ConnLayout.family, 4)
+    view.setUint8(at + ConnLayout.family, r.family ?? 4)
     view.setUint8(at + ConnLayout.flags, r.flags ?? Flag.established)
     view.setUint16(at + ConnLayout.localPort, r.localPort ?? 40_000, true)
     view.setUint16(at + ConnLayout.remotePort, r.remotePort ?? 443, true)
@@ -70,7 +73,7 @@ export type Totals = Map<string, number>
 export const dockerId = (n: number) => n.toString(16).padStart(64, '0')
 
 /** The stages from records to series as the receiver joins them, without a kernel. */
-export function createRig({ clientAddress = false, listeners = false } = {}) {
+export function createRig({ clientAddress = false, listeners = false, idleMs = 60_000 } = {}) {
   const host = { id: 'host-id', name: 'host-name' }
   const containers = createContainers({ host: host as never })
   const destinations = createDestinations({ readLocal: () => ({ addresses: [], containerNetworks: [] }) as never })
@@ -80,12 +83,13 @@ export function createRig({ clientAddress = false, listeners = false } = {}) {
     version: '0',
     enabledMetrics,
   })
-  const links = createLinks({ store, containers, destinations, clientAddress })
+  const links = createLinks({ store, containers, destinations, clientAddress, idleMs })
   const connections = createConnections({ store, links, listeners })
   let nowMs = Date.now()
 
   function apply(...records: readonly Conn[]) {
     const bytes = bytesOf(records)
+    nowMs = Math.max(nowMs, Date.now())
     connections.beginBatch(nowMs)
     eachRecord(createRecords(bytes), bytes.length, (r, kind) => connections.apply(r, kind))
   }
@@ -128,6 +132,7 @@ export function createRig({ clientAddress = false, listeners = false } = {}) {
     links,
     store,
     containers,
+    destinations,
     /** A container's cgroup, its id the same number. */
     container(id: number) {
       containers.cgroupCreated(BigInt(id), `/docker/${dockerId(id)}`)

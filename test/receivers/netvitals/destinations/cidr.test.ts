@@ -86,5 +86,6 @@ test('a configuration says which of its networks is wrong', () => {
     cluster_cidrs: ['10.42.0.0/16'],
     private_cidrs: [],
     external_cidrs: [],
+    translation: { enabled: true, max_rate: 2_000, node_namespaces: ['/proc/1/ns/net'] },
   })
 })

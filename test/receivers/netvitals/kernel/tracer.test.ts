@@ -51,11 +51,11 @@ function withAddon(t: TestContext, content: string): void {
 
 describe('the addon', () => {
   it('of another layout is refused with both sizes and the remedy', (t) => {
-    withAddon(t, 'module.exports = { layout: { conn: 104, cgroup: 528 } }')
+    withAddon(t, 'module.exports = { layout: { conn: 104, cgroup: 528, probeResult: 24 } }')
     assert.throws(() => loadAddon(), {
       code: 'NETVITALS_ADDON_LAYOUT',
       message:
-        'the native addon does not fit this source: record sizes 112 and 528 expected, 104 and 528 found; run: npm run setup',
+        'the native addon does not fit this source: record sizes conn 112, conntrackRequest 52, conntrackAnswer 28, probeRequest 36 expected, conn 104, conntrackRequest none, conntrackAnswer none, probeRequest none found; run: npm run setup',
     })
   })
 })

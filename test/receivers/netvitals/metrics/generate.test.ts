@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { generated } from '../../../../src/receivers/netvitals/metrics/generate.ts'
 import { readMetadata } from '../../../../src/receivers/netvitals/metrics/metadata.ts'
-import { Inbound, links, metrics, Outbound } from '../../../../src/receivers/netvitals/metrics/metrics.gen.ts'
+import { Inbound, links, metrics, Outbound, Probe } from '../../../../src/receivers/netvitals/metrics/metrics.gen.ts'
+import type { LinkLayout } from '../../../../src/receivers/netvitals/metrics/schema.ts'
 
 const address = new URL('../../../../src/receivers/netvitals/metrics/metadata.yaml', import.meta.url)
 const text = readFileSync(address, 'utf8')
@@ -28,10 +29,25 @@ test('a column is there for each value that a metric enumerates, and the link fi
   })
 })
 
+test('an attribute that depends on another is there beside that one alone', () => {
+  const { columns }: LinkLayout = links.probe
+  const probes = columns.filter(({ name }) => name !== 'latency').map(({ attributes }) => attributes)
+  const errors = (result: string) =>
+    probes.filter((each) => each.result === result).map((each) => each['error.type'] ?? '-')
+  assert.deepEqual([errors('reply'), errors('timeout')], [['-'], ['-']])
+  for (const [result, some] of [
+    ['unreachable', ['net_unreachable', 'admin_prohibited', 'ttl_exceeded', '_OTHER']],
+    ['error', ['EPERM', 'ENETUNREACH', 'ENOBUFS', '_OTHER']],
+  ] as const)
+    for (const type of some) assert.ok(errors(result).includes(type), `${result} ${type}`)
+  assert.equal(new Set(probes.map((each) => JSON.stringify(each))).size, probes.length)
+})
+
 test('a constant is the place of its column', () => {
   for (const [constants, { columns }] of [
     [Outbound, links.outbound],
     [Inbound, links.inbound],
+    [Probe, links.probe],
   ] as const) {
     for (const [name, index] of Object.entries(constants)) assert.equal(columns[index]!.name, name)
   }
@@ -66,13 +82,19 @@ const faults: [fault: string, from: string, to: string, message: RegExp][] = [
     'a kind of link that is not defined',
     'links: [listen]',
     'links: [listening]',
-    /tcp\.listen::links: listening is not defined; defined are outbound, inbound, listen, self/,
+    /tcp\.listen::links: listening is not defined; defined are outbound, inbound, probe, listen, self/,
   ],
   [
     'a value that is not said when to emit',
     'emitted: { data: established, handshake: touched }',
     'emitted: { data: established }',
     /retransmits::emitted: handshake is not defined; defined are data/,
+  ],
+  [
+    'an attribute before the one that it depends on',
+    'attributes: [result, probe.error.type]',
+    'attributes: [probe.error.type, result]',
+    /net\.probes::attributes: probe\.error\.type depends on result, which has to stand before it/,
   ],
   [
     'neither sum nor gauge',

@@ -19,17 +19,6 @@ const pod = {
   'k8s.container.name': 'front-end',
   'service.name': 'front-end',
 }
-const latency: Metric = {
-  name: 'container.net.latency',
-  description: '',
-  unit: 's',
-  type: 'gauge',
-  monotonic: false,
-  valueType: 'double',
-  enabled: true,
-  required: false,
-}
-
 function metric(name: string): Metric {
   return metrics.find((metric) => metric.name === name)!
 }
@@ -48,6 +37,8 @@ for (const [name, naming] of Object.entries(namings)) {
 
 test('translated by Prometheus, the names are those that operators know', () => {
   assert.deepEqual(metrics.map(prometheusName), [
+    'container_net_latency_seconds',
+    'container_net_probes_total',
     'container_net_tcp_successful_connects_total',
     'container_net_tcp_failed_connects_total',
     'container_net_tcp_connection_time_seconds_total',
@@ -78,6 +69,8 @@ test('naming coroot gives the names that its node agent exports', () => {
   assert.equal(name(latency, 'probe'), 'container_net_latency_seconds')
 })
 
+const latency = metric('container.net.latency')
+
 test('naming coroot puts container, destination and what answered on every point', () => {
   const { point } = namings.coroot.metric(metric('container.net.tcp.failed_connects'), 'outbound')!
   assert.deepEqual(point({ ...destination, 'error.type': 'refused' }, pod), {
@@ -96,6 +89,18 @@ test('naming coroot finds the failed link by destination_ip', () => {
     container_id: '/k8s/default/front-end-58987ffbcd-2w9gz/front-end',
     destination_ip: '10.42.2.243',
   })
+})
+
+test('naming coroot joins the counts of probes with the latency by destination_ip', () => {
+  const { point, name } = namings.coroot.metric(metric('container.net.probes'), 'probe')!
+  assert.equal(name, 'container.net.probes')
+  const attributes = { 'destination.address': '10.42.2.243', result: 'unreachable', 'error.type': 'admin_prohibited' }
+  assert.deepEqual(point(attributes, pod), {
+    container_id: '/k8s/default/front-end-58987ffbcd-2w9gz/front-end',
+    destination_ip: '10.42.2.243',
+    ...attributes,
+  })
+  assert.equal('destination_ip' in point({ 'otel.metric.overflow': true, result: 'reply' }, pod), false)
 })
 
 test('naming coroot has no accepted connections under names that its agent gives to dialled ones', () => {

@@ -8,7 +8,7 @@ interface Series {
   monotonic: boolean
 }
 
-const columnAttributes = ['direction', 'error.type', 'network.tcp.retransmit.type']
+const columnAttributes = ['direction', 'error.type', 'network.tcp.retransmit.type', 'result']
 
 /**
  * A backend that remembers every series that ever was, and holds the store to what a backend relies on. It

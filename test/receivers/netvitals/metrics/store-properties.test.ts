@@ -1,20 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Attributes } from '@opentelemetry/api'
 import type { MetricData, ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import fc from 'fast-check'
-import { links as layouts, metrics } from '../../../../src/receivers/netvitals/metrics/metrics.gen.ts'
+import { links as layouts, metrics, Probe } from '../../../../src/receivers/netvitals/metrics/metrics.gen.ts'
 import type { Column } from '../../../../src/receivers/netvitals/metrics/schema.ts'
 import { createStore } from '../../../../src/receivers/netvitals/metrics/store.ts'
 import type { ContainerRef, LinkRef } from '../../../../src/receivers/netvitals/metrics/types.ts'
 import { columnOf, createObserver } from './observer.ts'
 
 const limits = { maxDestinationsPerContainer: 3, maxSeries: 60, seriesTtlMs: 30_000, containerLingerMs: 25_000 }
-const kinds = ['outbound', 'inbound'] as const
+const kinds = ['outbound', 'inbound', 'probe'] as const
+const PROBE = 2 as const
 // Two of the keys have one service.instance.id, as a container has before and after its restart.
 const instances = ['restarts', 'restarts', 'alone', 'another', 'one-more']
 
 type Step =
-  | { do: 'link'; container: number; kind: 0 | 1; destination: number }
+  | { do: 'link'; container: number; kind: 0 | 1 | 2; destination: number }
   | { do: 'retain' | 'release' | 'open' | 'close' | 'rtt'; user: number }
   | { do: 'add'; user: number; column: number; delta: number }
   | { do: 'end'; container: number }
@@ -29,7 +31,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('link' as const),
       container,
-      kind: fc.constantFrom(0 as const, 1 as const),
+      kind: fc.constantFrom(0 as const, 1 as const, PROBE),
       destination: fc.nat(7),
     }),
   },
@@ -53,7 +55,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** One user of a link: a connection, or an attempt at one. */
 interface User {
   link: LinkRef
-  kind: 0 | 1
+  kind: 0 | 1 | 2
   open: boolean
 }
 
@@ -70,7 +72,7 @@ function createHistory(sliceMs: number) {
   const users: User[] = []
   let nowMs = 1_700_000_000_000
   const count = (column: string, delta: number) => expected.set(column, (expected.get(column) ?? 0) + delta)
-  const active = (kind: 0 | 1) => columnOf('container.net.tcp.active_connections', { direction: kinds[kind] })
+  const active = (kind: 0 | 1 | 2) => columnOf('container.net.tcp.active_connections', { direction: kinds[kind] })
 
   function close(user: User): void {
     if (!user.open) return
@@ -116,6 +118,10 @@ function createHistory(sliceMs: number) {
       close(user)
       users.splice(index, 1)
       store.release(user.link)
+    } else if (user.kind === PROBE && step.do !== 'add') {
+      if (step.do === 'open') store.set(user.link, Probe.latency, Number.NaN)
+      else if (step.do === 'rtt') store.set(user.link, Probe.latency, 0.001)
+      else store.unset(user.link, Probe.latency)
     } else if (step.do === 'open' && !user.open) {
       user.open = true
       store.addActive(user.link, 1)
@@ -129,7 +135,7 @@ function createHistory(sliceMs: number) {
       const columns: readonly Column[] = layouts[kinds[user.kind]].columns
       const index = step.column % columns.length
       const { metric, attributes, role } = columns[index]!
-      if (role) return
+      if (role || metrics[metric]!.type === 'gauge') return
       store.add(user.link, index, step.delta)
       count(columnOf(metrics[metric]!.name, attributes), step.delta)
     }
@@ -164,10 +170,10 @@ function createHistory(sliceMs: number) {
   /** Without those that come with what they count, and without rows that say goodbye. */
   function seriesOf(metrics: readonly MetricData[]): number {
     const standing = (name: string) => !/failed|broken|retransmits|active/.test(name)
-    return metrics.reduce(
-      (sum, { descriptor, dataPoints }) => sum + (standing(descriptor.name) ? dataPoints.length : 0),
-      0,
-    )
+    return metrics
+      .filter(({ descriptor }) => standing(descriptor.name))
+      .flatMap(({ dataPoints }): readonly { attributes: Attributes }[] => dataPoints)
+      .filter(({ attributes }) => !/unreachable|error/.test(String(attributes.result))).length
   }
 
   function settledTotals(): Map<string, number> {
