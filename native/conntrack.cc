@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conntrack.h"
 
-#include <fcntl.h>
-#include <sched.h>
-
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "values.h"
@@ -24,16 +22,23 @@ Conntrack::Conntrack(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Conntrac
     Napi::Object options = options_argument(info, "Conntrack");
     on_answers_ = Napi::Persistent(function_option(options, "onAnswers"));
     on_error_ = Napi::Persistent(function_option(options, "onError"));
-    own_netns_ = Fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    // Without a way back the first visit elsewhere would be for good.
+    if (!visits_->knows_home())
+        throw coded(env, "ERR_CONNTRACK", std::string("opening /proc/thread-self/ns/net: ") + strerror(errno));
     to_js_ = Function::New(env, "netvitals conntrack", 0, 1, this,
-                           [](Napi::Env, void*, Conntrack* self) { self->Unref(); }, static_cast<void*>(nullptr));
+                           [](Napi::Env, void*, Conntrack* self) {
+                               // What these close over mostly refers to this object: while they are held, neither goes.
+                               self->on_answers_.Reset();
+                               self->on_error_.Reset();
+                               self->Unref();
+                           },
+                           static_cast<void*>(nullptr));
     // Waiting for an answer is no reason for a process to live on.
     to_js_.Unref(env);
     Ref();
     napi_add_env_cleanup_hook(env, on_env_end, this);
     hooked_ = true;
     open_ = true;
-    thread_ = std::thread([this] { run(); });
 }
 
 Conntrack::~Conntrack() { stop(); }
@@ -57,7 +62,10 @@ void Conntrack::stop() {
         stopping_ = true;
     }
     changed_.notify_one();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
+    commands_.clear();
+    sockets_.clear();
+    visits_.reset();
     to_js_.Release();
 }
 
@@ -65,7 +73,13 @@ void Conntrack::check_open(Napi::Env env, const char* method) const {
     if (!open_) throw coded(env, "ERR_CONNTRACK_CLOSED", std::string(method) + "(): connection tracking is closed");
 }
 
-void Conntrack::push(Command command) {
+// The thread starts with the first command: where there is none left to start, its caller hears of it.
+void Conntrack::push(Napi::Env env, Command command) {
+    try {
+        if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+    } catch (const std::system_error& error) {
+        throw coded(env, "ERR_CONNTRACK", std::string("starting the thread that asks connection tracking: ") + error.what());
+    }
     {
         std::lock_guard lock(mutex_);
         commands_.push_back(std::move(command));
@@ -76,18 +90,18 @@ void Conntrack::push(Command command) {
 Napi::Value Conntrack::open(const Napi::CallbackInfo& info) {
     check_open(info.Env(), "open");
     Fd netns = netns_argument(info, "open");
+    const uint32_t handle = ++last_handle_;
+    push(info.Env(), {Command::open, handle, std::move(netns), {}});
     napi_deferred deferred;
     napi_value promise;
     if (napi_create_promise(info.Env(), &deferred, &promise) != napi_ok) throw Napi::Error::New(info.Env());
-    const uint32_t handle = ++last_handle_;
     pending_[handle] = deferred;
-    push({Command::open, handle, std::move(netns), {}});
     return Napi::Value(info.Env(), promise);
 }
 
 Napi::Value Conntrack::release(const Napi::CallbackInfo& info) {
     check_open(info.Env(), "release");
-    push({Command::release, info[0].ToNumber().Uint32Value(), Fd(), {}});
+    push(info.Env(), {Command::release, info[0].ToNumber().Uint32Value(), Fd(), {}});
     return info.Env().Undefined();
 }
 
@@ -104,7 +118,7 @@ Napi::Value Conntrack::lookup(const Napi::CallbackInfo& info) {
     std::vector<ConntrackRequest> requests(static_cast<size_t>(count));
     if (!requests.empty())
         memcpy(requests.data(), info[0].As<Napi::Uint8Array>().Data(), requests.size() * sizeof(ConntrackRequest));
-    push({Command::lookup, 0, Fd(), std::move(requests)});
+    push(info.Env(), {Command::lookup, 0, Fd(), std::move(requests)});
     return info.Env().Undefined();
 }
 
@@ -133,22 +147,29 @@ void Conntrack::run() {
         if (command.kind == Command::open)
             enter(command, message.get());
         else
-            for (const ConntrackRequest& request : command.requests) message->answers.push_back(answer(request));
+            answer_all(command.requests, message.get());
         if (to_js_.NonBlockingCall(message.get()) == napi_ok) message.release();
     }
 }
 
 void Conntrack::enter(const Command& command, Message* message) {
     message->opened = command.handle;
-    // Its own namespace needs no permission, unless a way back failed before.
-    const int target = command.netns ? command.netns.get() : away_ ? own_netns_.get() : -1;
-    if (target >= 0 && setns(target, CLONE_NEWNET) != 0) {
-        message->code = errno == EPERM ? "ERR_SETNS_PERMISSION" : "ERR_SETNS";
-        message->error = std::string("setns(): ") + strerror(errno);
+    if (const int error = visits_->enter(command.netns)) {
+        message->code = error == EPERM ? "ERR_SETNS_PERMISSION" : "ERR_SETNS";
+        message->error = std::string("setns(): ") + strerror(error);
         return;
     }
     sockets_.emplace(command.handle, CtSocket());
-    away_ = command.netns && setns(own_netns_.get(), CLONE_NEWNET) != 0;
+    visits_->leave();
+}
+
+void Conntrack::answer_all(const std::vector<ConntrackRequest>& requests, Message* message) {
+    message->answers.reserve(requests.size());
+    for (const ConntrackRequest& request : requests) {
+        // Who closes waits for this thread, and for nothing that a slow kernel still has to say.
+        if (stopping_) return;
+        message->answers.push_back(answer(request));
+    }
 }
 
 ConntrackAnswer Conntrack::answer(const ConntrackRequest& request) {

@@ -5,12 +5,14 @@
 
 #include <napi.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -18,6 +20,7 @@
 
 #include "ctnetlink.h"
 #include "fd.h"
+#include "netns.h"
 
 namespace netvitals_native {
 
@@ -68,7 +71,7 @@ private:
     Napi::Value close(const Napi::CallbackInfo& info);
 
     void check_open(Napi::Env env, const char* method) const;
-    void push(Command command);
+    void push(Napi::Env env, Command command);
     void stop();
     static void on_env_end(void* self);
     static void deliver(Napi::Env env, Napi::Function callback, Conntrack* self, Message* message);
@@ -77,6 +80,7 @@ private:
     // On the thread.
     void run();
     void enter(const Command& command, Message* message);
+    void answer_all(const std::vector<ConntrackRequest>& requests, Message* message);
     ConntrackAnswer answer(const ConntrackRequest& request);
 
     using Function = Napi::TypedThreadSafeFunction<Conntrack, Message, deliver>;
@@ -93,10 +97,9 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<Command> commands_;
-    bool stopping_ = false;
+    std::atomic<bool> stopping_ = false;
     std::unordered_map<uint32_t, CtSocket> sockets_;  // the thread's own
-    Fd own_netns_;
-    bool away_ = false;
+    std::optional<NetnsVisits> visits_{std::in_place};
     std::thread thread_;
 };
 

@@ -104,11 +104,7 @@ bool read_reply(const nlmsghdr* header, Endpoint* answered) {
     return address && port;
 }
 
-}  // namespace
-
-bool ctnetlink_present() {
-    if (access("/sys/module/nf_conntrack_netlink", F_OK) == 0) return true;
-    // Built in it has no folder there, as it has no parameters.
+bool built_in() {
     FILE* symbols = fopen("/proc/kallsyms", "re");
     if (symbols == nullptr) return false;
     char line[512];
@@ -118,9 +114,18 @@ bool ctnetlink_present() {
     return found;
 }
 
+// Whether this kernel has ctnetlink now. Opening its socket on a kernel that has it as a module would load that.
+bool ctnetlink_present() {
+    if (access("/sys/module/nf_conntrack_netlink", F_OK) == 0) return true;
+    // Built in it has no folder there, as it has no parameters.
+    static const bool there = built_in();
+    return there;
+}
+
+}  // namespace
+
 CtSocket::CtSocket() {
-    static const bool present = ctnetlink_present();
-    if (!present) {
+    if (!ctnetlink_present()) {
         error_ = EOPNOTSUPP;
         return;
     }

@@ -23,12 +23,9 @@ struct Endpoint {
     uint8_t address[16] = {};
 };
 
-// Whether this kernel has ctnetlink now. Opening its socket on a kernel that has it as a module would load that.
-bool ctnetlink_present();
-
 class CtSocket {
 public:
-    // Belongs to the network namespace of the calling thread. Without ctnetlink: every lookup is EOPNOTSUPP.
+    // Belongs to the network namespace of the calling thread. Without ctnetlink then: every lookup is EOPNOTSUPP.
     CtSocket();
     // 0: `answered` is who the packets really go to; else an errno, ENOENT: no such connection.
     int lookup(const Tuple& tuple, Endpoint* answered);

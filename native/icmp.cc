@@ -24,7 +24,7 @@ void put_word(uint8_t* to, uint16_t value) {
     to[1] = static_cast<uint8_t>(value);
 }
 
-// RFC 1071.
+// RFC 1071. Over a message with its checksum: 0.
 uint16_t checksum(const uint8_t* bytes, size_t length) {
     uint32_t sum = 0;
     for (size_t i = 0; i + 1 < length; i += 2) sum += word_at(bytes + i);
@@ -62,6 +62,72 @@ bool read_quoted(uint8_t family, uint16_t id, const uint8_t* bytes, size_t lengt
     return true;
 }
 
+int attach(int socket, const sock_filter* code, size_t length) {
+    const sock_fprog program = {static_cast<unsigned short>(length), const_cast<sock_filter*>(code)};
+    return setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 ? 0 : errno;
+}
+
+constexpr uint32_t whole_packet = ~0u;
+
+// The IP header is there, and may have options.
+int attach_v4(int socket, uint16_t id, Share share) {
+    // First what costs the kernel not even a copy: the type alone.
+    const icmp_filter types = {
+        ~(1u << ICMP_ECHOREPLY | 1u << ICMP_DEST_UNREACH | 1u << ICMP_TIME_EXCEEDED | 1u << ICMP_PARAMETERPROB)};
+    if (setsockopt(socket, SOL_RAW, ICMP_FILTER, &types, sizeof(types)) != 0) return errno;
+    const sock_filter code[] = {
+        BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),                      // X = length of the IP header
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),                       // type
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_ECHOREPLY, 10, 0),  // -> id
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 8 + v4_protocol),         // of the quoted packet
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMP, 0, 14),    // -> drop
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 8),                       // its header's length
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x0f),
+        BPF_STMT(BPF_ALU | BPF_LSH | BPF_K, 2),
+        BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
+        BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, 8),
+        BPF_STMT(BPF_MISC | BPF_TAX, 0),                             // X = where its ICMP header is
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_ECHO, 0, 6),        // -> drop
+        BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),                       // id
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, id, 0, 4),               // -> drop
+        BPF_STMT(BPF_LD | BPF_H | BPF_IND, 6),                       // sequence
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, share.count - 1u),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, share.index, 0, 1),      // -> drop
+        BPF_STMT(BPF_RET | BPF_K, whole_packet),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    return attach(socket, code, sizeof(code) / sizeof(code[0]));
+}
+
+// The ICMPv6 header comes first. A quoted packet with extension headers is not ours: we send none.
+int attach_v6(int socket, uint16_t id, Share share) {
+    icmp6_filter types;
+    ICMP6_FILTER_SETBLOCKALL(&types);
+    ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &types);
+    for (int type = ICMP6_DST_UNREACH; type <= ICMP6_PARAM_PROB; type++) ICMP6_FILTER_SETPASS(type, &types);
+    if (setsockopt(socket, IPPROTO_ICMPV6, ICMP6_FILTER, &types, sizeof(types)) != 0) return errno;
+    constexpr uint32_t quoted = 8, quoted_icmp = quoted + v6_header;
+    const sock_filter code[] = {
+        BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 0),                          // X = where the echo's header is
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),                           // type
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP6_ECHO_REPLY, 5, 0),     // -> id
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, quoted + v6_next_header),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 0, 9),       // -> drop
+        BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, quoted_icmp),
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP6_ECHO_REQUEST, 0, 6),   // -> drop
+        BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),                           // id
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, id, 0, 4),                   // -> drop
+        BPF_STMT(BPF_LD | BPF_H | BPF_IND, 6),                           // sequence
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, share.count - 1u),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, share.index, 0, 1),          // -> drop
+        BPF_STMT(BPF_RET | BPF_K, whole_packet),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    return attach(socket, code, sizeof(code) / sizeof(code[0]));
+}
+
 }  // namespace
 
 size_t write_echo(uint8_t family, const EchoRequest& request, uint8_t* to) {
@@ -76,12 +142,17 @@ size_t write_echo(uint8_t family, const EchoRequest& request, uint8_t* to) {
     return length;
 }
 
-Arrival read_arrival(uint8_t family, uint16_t id, const uint8_t* bytes, size_t length) {
+Arrival read_arrival(uint8_t family, uint16_t id, const uint8_t* bytes, size_t length, bool whole) {
     Arrival arrival;
     const size_t header = family == 4 && length > 0 ? (bytes[0] & 0x0f) * 4u : 0;
     if (length < header + echo_header_bytes) return arrival;
     const uint8_t* icmp = bytes + header;
     const size_t rest = length - header - echo_header_bytes;
+    // The kernel hands raw sockets what it has verified on IPv6 (rawv6_rcv), and what came on IPv4 (raw_rcv).
+    if (family == 4 && whole && checksum(icmp, length - header) != 0) {
+        arrival.kind = Arrival::corrupt;
+        return arrival;
+    }
     if (is_error(family, icmp[0])) {
         if (!read_quoted(family, id, icmp + echo_header_bytes, rest, &arrival)) return arrival;
         arrival.kind = Arrival::error;
@@ -96,59 +167,8 @@ Arrival read_arrival(uint8_t family, uint16_t id, const uint8_t* bytes, size_t l
     return arrival;
 }
 
-// The filter is classic BPF, which every kernel takes. On IPv4 it sees the IP header, which may have options; on
-// IPv6 the ICMPv6 header (a quoted packet with extension headers is not ours: we send none).
-int attach_filter(int socket, uint8_t family, uint16_t id) {
-    constexpr uint32_t accept = 0x40000;
-    if (family == 4) {
-        // First what costs the kernel not even a copy: the type alone.
-        icmp_filter types = {~(1u << ICMP_ECHOREPLY | 1u << ICMP_DEST_UNREACH | 1u << ICMP_TIME_EXCEEDED |
-                               1u << ICMP_PARAMETERPROB)};
-        if (setsockopt(socket, SOL_RAW, ICMP_FILTER, &types, sizeof(types)) != 0) return errno;
-        sock_filter code[] = {
-            BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),                       // X = length of the IP header
-            BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),                        // type
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_ECHOREPLY, 10, 0),   // -> id
-            BPF_STMT(BPF_LD | BPF_B | BPF_IND, 8 + v4_protocol),          // of the quoted packet
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMP, 0, 10),     // -> drop
-            BPF_STMT(BPF_LD | BPF_B | BPF_IND, 8),                        // its header's length
-            BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x0f),
-            BPF_STMT(BPF_ALU | BPF_LSH | BPF_K, 2),
-            BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
-            BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, 8),
-            BPF_STMT(BPF_MISC | BPF_TAX, 0),                              // X = where its ICMP header is
-            BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_ECHO, 0, 2),         // -> drop
-            BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),                        // id
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, id, 1, 0),                // -> accept
-            BPF_STMT(BPF_RET | BPF_K, 0),
-            BPF_STMT(BPF_RET | BPF_K, accept),
-        };
-        sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
-        return setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 ? 0 : errno;
-    }
-    icmp6_filter types;
-    ICMP6_FILTER_SETBLOCKALL(&types);
-    ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &types);
-    for (int type = ICMP6_DST_UNREACH; type <= ICMP6_PARAM_PROB; type++) ICMP6_FILTER_SETPASS(type, &types);
-    if (setsockopt(socket, IPPROTO_ICMPV6, ICMP6_FILTER, &types, sizeof(types)) != 0) return errno;
-    constexpr uint32_t quoted = 8, quoted_icmp = quoted + v6_header;
-    sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP6_ECHO_REPLY, 0, 2),
-        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),                            // id
-        BPF_STMT(BPF_JMP | BPF_JA, 5),                                    // -> compare
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, quoted + v6_next_header),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 0, 4),        // -> drop
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, quoted_icmp),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP6_ECHO_REQUEST, 0, 2),    // -> drop
-        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, quoted_icmp + 4),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, id, 1, 0),                    // -> accept
-        BPF_STMT(BPF_RET | BPF_K, 0),
-        BPF_STMT(BPF_RET | BPF_K, accept),
-    };
-    sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
-    return setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 ? 0 : errno;
+int attach_filter(int socket, uint8_t family, uint16_t id, Share share) {
+    return family == 4 ? attach_v4(socket, id, share) : attach_v6(socket, id, share);
 }
 
 }  // namespace netvitals_native

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ICMP echo as bytes: what a probe looks like, what of it comes back, and the filter that keeps the rest in the kernel.
-//
-// An echo request of netvitals, for whoever writes the firewall's rules:
-//   type 8 (ICMPv6: 128), code 0; identifier: one random number for a run of the program, 1 to 65535; sequence: counts up
-//   in each network namespace and family; payload: the 16 bytes "netvitals probe\0", 8 random bytes that are the probe's
-//   own (who does not see the request can't forge its reply), then zeros up to probes::payload_size.
+// ICMP echo as bytes: what a probe looks like (README.md tells firewall teams), what of it comes back, and the filter
+// that keeps everything else in the kernel.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +25,8 @@ size_t write_echo(uint8_t family, const EchoRequest& request, uint8_t* to);
 
 // What arrived, as far as it concerns a probe.
 struct Arrival {
-    enum Kind { foreign, reply, error } kind = foreign;
+    // corrupt: its checksum is wrong, so nothing in it says whose it is.
+    enum Kind { foreign, corrupt, reply, error } kind = foreign;
     uint16_t sequence = 0;
     bool has_nonce = false;  // an error may quote less than all of it
     uint64_t nonce = 0;
@@ -38,11 +35,18 @@ struct Arrival {
     uint8_t destination[16] = {};  // of the request that an error quotes
 };
 
-// An IPv4 packet with its IP header, or an ICMPv6 message without: as raw sockets give them. `length` bytes are there.
-Arrival read_arrival(uint8_t family, uint16_t id, const uint8_t* bytes, size_t length);
+// An IPv4 packet with its IP header, or an ICMPv6 message without: as raw sockets give them. `length` bytes are there;
+// `whole`: that is all of it.
+Arrival read_arrival(uint8_t family, uint16_t id, const uint8_t* bytes, size_t length, bool whole);
+
+// One of the sockets that share the replies: those whose sequence leaves `index` when divided by `count`, a power of two.
+struct Share {
+    uint16_t count;
+    uint16_t index;
+};
 
 // Lets through replies to this id, and errors that quote a request of it. Nothing else is copied or wakes anybody.
 // 0, or an errno.
-int attach_filter(int socket, uint8_t family, uint16_t id);
+int attach_filter(int socket, uint8_t family, uint16_t id, Share share);
 
 }  // namespace netvitals_native

@@ -4,19 +4,23 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <queue>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "echo_socket.h"
 #include "fd.h"
-#include "icmp.h"
+#include "flights.h"
+#include "netns.h"
 
 namespace netvitals_native {
 
@@ -47,12 +51,6 @@ class Pinger {
 public:
     enum Outcome : uint8_t { reply = 1, timeout = 2, unreachable = 3, failed = 4, cancelled = 5 };
 
-    struct Echo {
-        uint32_t payload_bytes;
-        int ttl;
-        int dscp;
-        uint32_t timeout_ms;
-    };
     // Of a namespace, shared with whoever reads them.
     struct Sent {
         std::atomic<uint64_t> packets{0};
@@ -61,10 +59,10 @@ public:
         enum Kind { open, release, schedule } kind;
         uint32_t netns = 0;
         Fd fd;  // open: none is the process' own
-        Echo echo{};
+        EchoOptions echo{};
         std::shared_ptr<Sent> sent;
         std::vector<ProbeRequest> requests;
-        uint64_t now_ns = 0;  // schedule: what delays count from
+        int64_t pushed_ns = 0;  // what delays count from
     };
     // Results, or (opened > 0) the end of an open; an empty code is success.
     struct Message {
@@ -82,89 +80,73 @@ public:
     Pinger(const Pinger&) = delete;
     Pinger& operator=(const Pinger&) = delete;
 
-    // `deliver` is called on the thread.
+    // Nothing happens before. `deliver` is called on the thread.
     void begin(Deliver deliver);
     void push(Command command);
     const Counters& counters() const { return counters_; }
 
 private:
-    // A probe on its way, and for a while after its end: what then comes is late, or a duplicate.
-    struct Flight {
-        uint32_t target;
-        uint64_t nonce;
-        int64_t sent_realtime_ns;
-        int64_t sent_monotonic_ns;
-        bool ended;
-        bool answered;
-        bool slow_send;
-        uint8_t address[16];
-    };
-    struct Socket {
-        Fd fd;
-        int error = 0;  // why there is none
-        uint8_t family;
-        uint16_t sequence = 0;
-        std::unordered_map<uint16_t, Flight> flights;
-        uint64_t drained_in = 0;  // number of the last round of the loop that emptied it
+    // What a namespace has of a family.
+    struct Path {
+        EchoSocket socket;
+        Flights flights;
+        int64_t timeout_ns;
+        int64_t deadline_ns = 0;  // its entry in deadlines_; 0: none
     };
     struct Netns {
-        Echo echo;
+        Fd fd;  // none: the process' own
+        EchoOptions echo;
         std::shared_ptr<Sent> sent;
-        Socket sockets[2];  // IPv4, IPv6
+        Path v4, v6;
     };
     struct Due {
-        int64_t at_ns;
+        int64_t at_ns;  // in the schedule's time
         ProbeRequest request;
-        bool operator>(const Due& other) const { return at_ns > other.at_ns; }
     };
-    struct Deadline {
-        int64_t at_ns;
-        uint32_t netns;
-        uint16_t sequence;
-        bool v6;
-        uint64_t nonce;
-        bool operator>(const Deadline& other) const { return at_ns > other.at_ns; }
-    };
-    template <typename T>
-    using Earliest = std::priority_queue<T, std::vector<T>, std::greater<T>>;
 
     void run();
-    void take_commands();
-    void open(Command& command);
-    void open_socket(Socket* socket, uint8_t family, const Echo& echo);
-    void watch(uint32_t netns, const Socket& socket, bool v6);
-    void release(uint32_t netns);
     void wait();
-    int64_t next_wake() const;
-    void drain(Socket* socket, uint32_t timeout_ms);
-    void arrived(Socket* socket, uint32_t timeout_ms, const Arrival& arrival, int64_t at_ns, int64_t now_ns,
-                 int64_t monotonic_ns);
+    int64_t next_wake_ns() const;
+    void take_commands();
+    void open(Command* command);
+    void release(uint32_t handle);
+    void cancel(Path* path);
+    void read_arrivals();
+    bool drain(Path* path);
+    void judge(Path* path, const Arrival& arrival, int64_t stamp_ns, const Moment& now);
     void expire();
+    void set_deadline(Path* path, int64_t at_ns);
     void send_due();
-    int send(Netns* netns, Socket* socket, const ProbeRequest& request);
-    void end(uint32_t target, Outcome outcome, double rtt_seconds = -1, int error = 0, uint8_t type = 0, uint8_t code = 0);
-    void flush(bool now);
+    void send(const ProbeRequest& request);
+    int send(Netns* netns, Path* path, const ProbeRequest& request);
+    int open_socket(const Netns& netns, Path* path);
+    void end(uint32_t target, Outcome outcome, double rtt_seconds, int error = 0, uint8_t type = 0, uint8_t code = 0);
+    void flush();
+    void wake() const;
     uint64_t random();
 
-    Deliver deliver_;
     Counters counters_;
     uint16_t id_;
-    Fd wake_, timer_, epoll_, own_netns_;
-    bool away_ = false;
+    NetnsVisits visits_;
+    Fd wake_, epoll_;
     std::atomic<bool> stopping_{false};
-    std::mutex mutex_;
+    std::mutex mutex_;  // of what follows, up to the thread's own
+    std::condition_variable begun_;
+    Deliver deliver_;
     std::deque<Command> commands_;
 
-    std::unordered_map<uint32_t, Netns> namespaces_;  // from here on the thread's own
-    Earliest<Due> due_;
-    Earliest<Deadline> deadlines_;
+    std::unordered_map<uint32_t, std::unique_ptr<Netns>> namespaces_;  // from here on the thread's own
+    std::vector<Due> due_;                                             // a heap, the earliest first
+    std::set<std::pair<int64_t, Path*>> deadlines_;                    // of the oldest flight of each path
     std::vector<ProbeResult> results_;
+    Inbox inbox_;
+    int64_t slip_ns_ = 0;
     int64_t flush_at_ns_ = 0;
-    int64_t last_send_ns_ = 0;
-    int64_t armed_ns_ = 0;
-    uint64_t round_ = 0;
+    int64_t quiet_until_ns_ = 0;
+    unsigned sent_unread_ = 0;
     std::vector<uint64_t> entropy_;
-    std::vector<uint8_t> packet_;
+    uint8_t packet_[echo_header_bytes + echo_payload_max];
+
     std::thread thread_;
 };
 

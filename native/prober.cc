@@ -44,7 +44,13 @@ Prober::Prober(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Prober>(info),
         throw coded(env, error.code, error.what());
     }
     to_js_ = Function::New(env, "netvitals probes", 0, 1, this,
-                           [](Napi::Env, void*, Prober* self) { self->Unref(); }, static_cast<void*>(nullptr));
+                           [](Napi::Env, void*, Prober* self) {
+                               // What these close over mostly refers to this object: while they are held, neither goes.
+                               self->on_results_.Reset();
+                               self->on_error_.Reset();
+                               self->Unref();
+                           },
+                           static_cast<void*>(nullptr));
     Ref();
     // After the function's own hook, so run before it.
     napi_add_env_cleanup_hook(env, on_env_end, this);

@@ -1,9 +1,10 @@
 // Makes a clone ready to run: sees what is missing or stale, gets or builds it, says so in one line a step.
 // Plain JavaScript that runs on the machine's own Node (20 or newer) before anything is installed.
 //
-//   node native/setup.mjs run|test|containers|asan|experiment|bench
+//   node native/setup.mjs run|test|containers|kubernetes|asan|experiment|bench
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -74,6 +75,12 @@ const needs = {
   ],
   asan: [['libclang-rt-dev', () => existsSync(asanRuntime())]],
   experiment: [],
+  kubernetes: [
+    ['containerd', () => inPath('containerd')],
+    ['runc', () => inPath('runc')],
+    ['containernetworking-plugins', () => existsSync('/usr/lib/cni/bridge')],
+    ['busybox-static', () => existsSync('/bin/busybox') && !works('sh', '-c', 'ldd /bin/busybox')],
+  ],
   bench: [['fping', () => inPath('fping')]],
 }
 
@@ -221,10 +228,11 @@ const filesUnder = (dir, pattern) =>
 
 /** The program runs compiled: stripping types at every start costs half a second and 30 MB. */
 function compile() {
-  if (mtime('dist/main.js') > newest([...filesUnder('src', /\.ts$/), 'tsconfig.json', 'tsconfig.build.json'])) return
+  if (mtime('dist/main.js') > newest([...filesUnder('src', /\.(ts|proto)$/), 'tsconfig.json', 'tsconfig.build.json'])) return
   say('compiling TypeScript (tsc)')
   rmSync('dist', { recursive: true, force: true })
   run(join('node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json'])
+  for (const name of filesUnder('src', /\.proto$/)) cpSync(name, name.replace(/^src/, 'dist'))
 }
 
 const mode = process.argv[2] ?? 'run'

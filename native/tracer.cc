@@ -41,7 +41,13 @@ Tracer::Tracer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Tracer>(info),
     }
     // Unbounded: the number of buffers bounds it. The object stays while the thread may call.
     to_js_ = Function::New(env, "netvitals records", 0, 1, this,
-                           [](Napi::Env, void*, Tracer* self) { self->Unref(); }, static_cast<void*>(nullptr));
+                           [](Napi::Env, void*, Tracer* self) {
+                               // What these close over mostly refers to this object: while they are held, neither goes.
+                               self->on_records_.Reset();
+                               self->on_error_.Reset();
+                               self->Unref();
+                           },
+                           static_cast<void*>(nullptr));
     Ref();
     // After the function's own hook, so run before it.
     napi_add_env_cleanup_hook(env, on_env_end, this);

@@ -21,6 +21,7 @@ export const ERRORS = {
     '{reason}; netvitals needs a kernel of 5.10 or newer built with CONFIG_DEBUG_INFO_BTF=y, and /sys mounted where it runs',
   NETVITALS_BPF_LOAD:
     '{reason}; netvitals needs a kernel of 5.10 or newer with BTF; please report this with `uname -r`',
+  NETVITALS_KUBERNETES_ACCESS: '{reason}',
   NETVITALS_QUEUE_FULL: 'sending queue is full',
   NETVITALS_UNCAUGHT: 'unexpected error, terminating: {reason}',
 } as const

@@ -50,7 +50,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   [`${NV}/containers`]: [FIELDS, 'src/kubernetes'],
   [`${NV}/destinations`]: [FIELDS, `type:${NV}/containers`, `${NV}/kernel`, 'src/kubernetes'],
   [`${NV}/connections`]: [FIELDS, `${NV}/kernel`, `${NV}/containers`, `${NV}/destinations`, `${NV}/metrics`],
-  [`${NV}/probes`]: [FIELDS, `type:${NV}/connections`, `${NV}/kernel`, `${NV}/metrics`],
+  // The key table, and reading CIDRs and addresses, are no stage's own.
+  [`${NV}/probes`]: [
+    ...FOR_COMPONENTS,
+    `type:${NV}/connections`,
+    `${NV}/connections/key-table.ts`,
+    `${NV}/destinations`,
+    `${NV}/kernel`,
+    `${NV}/metrics`,
+  ],
 }
 
 /** Each component's folder is its own: these hold one folder a component, which may not import its neighbours. */

@@ -1,6 +1,6 @@
 // Runs the gates and the tests of a suite, one after the other, under the project's own Node.
 //
-//   node test/run.mjs [--suite unit|containers|asan] [name…]      a name: only test files whose path has it
+//   node test/run.mjs [--suite unit|containers|asan|kubernetes] [name…]      a name: only test files whose path has it
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -15,7 +15,7 @@ const { values, positionals } = parseArgs({
 })
 
 /** Folders that only their own suite runs. */
-const apart = { containers: ['test/containers'], asan: ['test/asan'] }
+const apart = { containers: ['test/containers'], asan: ['test/asan'], kubernetes: ['test/k8s'] }
 /** Needs the machine to itself: one file at a time, after the rest. */
 const alone = ['test/kernel', 'test/native', 'test/e2e', 'test/commands', 'test/receivers/netvitals/kernel']
 

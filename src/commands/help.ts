@@ -1,16 +1,24 @@
-export const HELP = `netvitals: TCP metrics of every container on this host, from the kernel, as OTLP
+export const HELP = `netvitals: network metrics of every container on this host, sent as OTLP
 
-Usage:
-  netvitals [run] [flags]     watch this host; without --config show a table every 5 s
-  netvitals validate [flags]  check a configuration and exit
-  netvitals components        list receivers, processors and exporters as YAML
+Usage: netvitals [command] [flags]
 
-Flags:
-  --config URI       file (path or file:), env:NAME or yaml:TEXT; may be repeated, later ones override
-  --set KEY=VALUE    one setting, after all --config: --set=exporters.debug.verbosity=detailed
-  -h, --help         this text
-  -v, --version      the version
+  run            watch this host, the default; without --config as a table
+  validate       check a configuration and exit
+  print-config   the configuration with all defaults: --mode=redacted|unredacted
+                 --format=yaml|json --validate=true|false
+  print-schema   JSON Schema of a configuration, for completion in editors
+  components     receivers, processors and exporters there are, as YAML
+  doctor         what works on this host, what is missing; -o json for a report
+  featuregate    features that --feature-gates turns on or off
 
-In a configuration \${env:NAME}, \${env:NAME:-default}, \${file:PATH} and \${yaml:TEXT} are replaced; $$ is a $.
+  --config URI            a path, file:PATH, env:NAME, yaml:TEXT, http(s)://...;
+                          may be repeated, later ones override earlier ones
+  --set KEY=VALUE         one setting, after all --config, such as
+                          exporters.debug.verbosity=detailed
+  --feature-gates LIST    id and +id turn on, -id turns off
+  --watch                 read the configuration again when a file of it changes
+  -h, --help, -v, --version
+
+SIGHUP reads the configuration again; a wrong one leaves the one before running.
 SIGTERM and SIGINT send what is left and stop; a second one stops at once.
 `

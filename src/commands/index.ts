@@ -1,10 +1,7 @@
 import { type ComponentRegistry, createRegistry } from '../component/registry.ts'
 import { ConfigError, configError, describeProblems, reasonOf } from '../errors.ts'
-import { describeComponents } from './components.ts'
-import { type Flags, parseFlags } from './flags.ts'
-import { HELP } from './help.ts'
-import { run } from './run.ts'
-import { validate } from './validate.ts'
+import { applyGates, describeGates } from './feature-gates.ts'
+import { COMMANDS, type Command, type Flags, parseFlags } from './flags.ts'
 import { readVersion } from './version.ts'
 
 /** Arguments to exit code. Whatever goes wrong is one message after `Error: ` on stderr, never a stack trace. */
@@ -24,31 +21,33 @@ export async function main(argv: readonly string[], registry = createRegistry())
   }
 }
 
-async function dispatch(
-  { command, rest, config, set, help, version }: Flags,
-  registry: ComponentRegistry,
-): Promise<number> {
-  if (help) return print(HELP)
+/** What each command does; its module is loaded when it is used. */
+const ACTIONS: Readonly<Record<Command, (flags: Flags, registry: ComponentRegistry) => Promise<number>>> = {
+  run: async (flags, registry) => (await import('./run.ts')).run({ ...flags, registry, version: readVersion() }),
+  validate: async (flags, registry) => (await import('./validate.ts')).validate({ ...flags, registry }),
+  'print-config': async (flags, registry) =>
+    print(await (await import('./print-config.ts')).printConfig({ ...flags, registry })),
+  'print-schema': async (_, registry) => print(await (await import('./print-schema.ts')).printSchema(registry)),
+  components: async (_, registry) =>
+    print((await import('./components.ts')).describeComponents(registry, readVersion())),
+  doctor: async (flags, registry) =>
+    (await import('./doctor/index.ts')).doctor({ ...flags, registry, version: readVersion() }),
+  featuregate: async ({ featureGates, rest }) => print(describeGates(applyGates(featureGates), rest[0])),
+  help: async () => print((await import('./help.ts')).HELP),
+}
+
+async function dispatch(flags: Flags, registry: ComponentRegistry): Promise<number> {
+  const { command, rest, help, version } = flags
+  if (help) return ACTIONS.help(flags, registry)
   if (version) return print(`netvitals version ${readVersion()}\n`)
-  const [surplus] = rest
-  if (surplus !== undefined)
-    throw configError('flags', [], `unknown argument "${surplus}" for "${command}"`, 'see netvitals --help')
-  switch (command) {
-    case '':
-    case 'run':
-      return run({ config, set, registry, version: readVersion() })
-    case 'validate':
-      return validate({ config, set, registry })
-    case 'components':
-      return print(describeComponents(registry, readVersion()))
-    default:
-      throw configError(
-        'flags',
-        [],
-        `unknown command "${command}" for "netvitals"`,
-        'commands: run, validate, components',
-      )
+  if (!Object.hasOwn(ACTIONS, command)) {
+    const commands = Object.keys(COMMANDS).join(', ')
+    throw configError('flags', [], `unknown command "${command}" for "netvitals"`, `commands: ${commands}`)
   }
+  const [surplus] = command === 'featuregate' ? rest.slice(1) : rest
+  if (surplus !== undefined && command !== 'help')
+    throw configError('flags', [], `unknown argument "${surplus}" for "${command}"`, 'see netvitals --help')
+  return ACTIONS[command as Command](flags, registry)
 }
 
 function print(text: string): number {

@@ -1,81 +1,67 @@
-import type { ComponentRegistry } from '../component/registry.ts'
-import { loadConfig } from '../config/index.ts'
-import { codedError, reasonOf } from '../errors.ts'
 import { buildService } from '../service/service.ts'
 import { createServiceLogger } from '../service/telemetry.ts'
+import { type ConfigurationOptions, createConfiguration } from './configuration.ts'
 import { defaultConfig } from './default-config.ts'
+import { createReloader } from './reload.ts'
+import { signalName, watchEnds } from './signals.ts'
+import { watchFiles } from './watch.ts'
 
-export interface RunOptions {
-  readonly config: readonly string[]
-  readonly set: readonly string[]
-  readonly registry: ComponentRegistry
+export interface RunOptions extends ConfigurationOptions {
+  /** Reload when a file of the configuration changes. */
+  readonly watch: boolean
   readonly version: string
 }
-
-/** Why the program ends. */
-type End = { readonly signal: NodeJS.Signals } | { readonly error: Error }
-
-/** Go's names, as the Collector logs them. */
-const SIGNAL_NAMES: Partial<Record<NodeJS.Signals, string>> = { SIGTERM: 'terminated', SIGINT: 'interrupt' }
 
 /**
  * Runs until a signal or a fatal error; the exit code.
  * @throws ConfigError, CodedError of a component that cannot be created or started
  */
-export async function run({ config: uris, set, registry, version }: RunOptions): Promise<number> {
-  const end = watchEnds()
-  const warnings: string[] = []
-  const config = await loadConfig({
-    uris: uris.length > 0 ? uris : [`yaml:${defaultConfig(process.stdout.isTTY === true)}`],
-    sets: set,
-    registry,
-    warn: (message) => warnings.push(message),
+export async function run({ watch, version, ...options }: RunOptions): Promise<number> {
+  // Without --config there is nothing to read again, and a terminal that closes (SIGHUP) should end its table.
+  const own = options.config.length === 0
+  const end = watchEnds({ hangupEnds: own })
+  const configuration = createConfiguration({
+    ...options,
+    config: own ? [`yaml:${defaultConfig(process.stdout.isTTY === true)}`] : options.config,
   })
-  const log = createServiceLogger(config.service.telemetry)
+  const { config, warnings } = await configuration.load()
+  const logger = createServiceLogger(config.service.telemetry)
+  const { log } = logger
   for (const warning of warnings) log.warn(warning)
   log.info({ version, pid: process.pid }, 'Starting netvitals...')
 
-  const service = await buildService(config, { version, log, onFatal: (error) => end.resolve({ error }) })
+  const service = await buildService(config, { version, logger, onFatal: (error) => end.resolve({ error }) })
   // A signal during a start that takes long ends the program too.
   const start = service.start()
   start.catch(() => {})
   const early = await Promise.race([start, end.promise])
   if (early === undefined) log.info('Everything is ready. Begin running and processing data.')
 
+  const reloader = createReloader({ configuration, service, log })
+  let stopWatching = (): void => {}
+  if (early === undefined) {
+    end.onHangup(() => {
+      log.info({ signal: signalName('SIGHUP') }, 'Received signal from OS')
+      reloader.request()
+    })
+    if (watch) {
+      stopWatching = watchFiles({
+        files: configuration.files,
+        onChange(files) {
+          log.info({ files }, 'Configuration changed')
+          reloader.request()
+        },
+      })
+    }
+  }
+
   const reason = await end.promise
-  if ('signal' in reason) log.info({ signal: SIGNAL_NAMES[reason.signal] ?? reason.signal }, 'Received signal from OS')
+  stopWatching()
+  reloader.stop()
+  if ('signal' in reason) log.info({ signal: signalName(reason.signal) }, 'Received signal from OS')
   else log.error({ error: reason.error }, 'Asynchronous error received, terminating process')
   log.info('Starting shutdown...')
   await service.stop()
   log.info('Shutdown complete.')
   return 'signal' in reason ? 0 : 1
-}
-
-/** A repetition this soon is the same signal. */
-const SAME_SIGNAL_MS = 200
-
-/**
- * The first signal, or the first error that nobody caught. Listens for as long as the process lives: a second signal
- * must not wait for what the first one began.
- */
-function watchEnds() {
-  const end = Promise.withResolvers<End>()
-  let firstMs: number | undefined
-  function onSignal(signal: NodeJS.Signals): void {
-    const nowMs = performance.now()
-    if (firstMs !== undefined) {
-      // One Ctrl-C comes twice under npm, one of timeout(1) too: to the process group, and passed on by the parent.
-      if (nowMs - firstMs < SAME_SIGNAL_MS) return
-      process.stderr.write(`Error: ${signal} again: exiting without waiting for the shutdown\n`)
-      process.exit(1)
-    }
-    firstMs = nowMs
-    end.resolve({ signal })
-  }
-  const onUncaught = (thrown: unknown): void => {
-    end.resolve({ error: codedError('NETVITALS_UNCAUGHT', { reason: reasonOf(thrown) }, thrown) })
-  }
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-  process.on('uncaughtException', onUncaught).on('unhandledRejection', onUncaught)
-  return end
 }

@@ -48,7 +48,15 @@ export interface Lifecycle {
   stop(): Promise<void>
 }
 
-export type Receiver = Lifecycle
+export interface Receiver extends Lifecycle {
+  /**
+   * Instead of `start`, on a reload: takes over what `previous`, a running receiver of the same factory with other
+   * settings, holds, so that nothing is lost or counted twice between the two. True: `previous` has delivered all that
+   * it counted and is stopped. False: there is nothing to take over; `start` follows and `previous` runs until then.
+   * When it rejects, `previous` goes on as if nothing had been tried.
+   */
+  takeOver?(host: Host, previous: Receiver): Promise<boolean>
+}
 export type Extension = Lifecycle
 export interface Processor extends Lifecycle, Consumer {}
 
@@ -79,6 +87,8 @@ interface FactoryBase<C> {
   readonly description: string
   /** Strict: unknown keys are refused. Every key has a default or is required, and `.describe()`s itself. */
   readonly config: z.ZodType<C>
+  /** What the Collector calls an unknown key's place, where it is not made of kind and type: `debugexporter.Config`. */
+  readonly configName?: string
 }
 export interface ReceiverFactory<C = unknown> extends FactoryBase<C> {
   readonly kind: 'receiver'
@@ -91,6 +101,11 @@ export interface ProcessorFactory<C = unknown> extends FactoryBase<C> {
 export interface ExporterFactory<C = unknown> extends FactoryBase<C> {
   readonly kind: 'exporter'
   create(settings: Settings, config: C): Exporter
+  /**
+   * One empty request to where the data would go, with all the settings: resolves with undefined when it was taken,
+   * else with the reason. Absent where there is no other end. For `netvitals doctor`.
+   */
+  reach?(settings: Settings, config: C, signal: AbortSignal): Promise<string | undefined>
 }
 export interface ExtensionFactory<C = unknown> extends FactoryBase<C> {
   readonly kind: 'extension'

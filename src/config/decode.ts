@@ -1,7 +1,9 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { ConfigProblem } from '../errors.ts'
-import { fieldOf, type IssueDetail } from './fields.ts'
+import { type FieldInfo, fieldOf, innerOf } from './field-info.ts'
 import { nearest } from './nearest.ts'
+import type { IssueDetail } from './refusals.ts'
+import { goType, isMap, typed } from './value.ts'
 
 /** Where in the configuration a schema is applied. */
 export interface DecodeContext {
@@ -13,6 +15,8 @@ export interface DecodeContext {
   readonly place?: string
   /** What it prints for an unknown key at the root: the name of the Go type. */
   readonly rootName?: string
+  /** Only the form counts: what refinements would refuse is taken. */
+  readonly skipChecks?: boolean
 }
 
 export type Decoded<T> =
@@ -21,22 +25,56 @@ export type Decoded<T> =
 
 /** Applies a schema and turns every issue into a problem, in the Collector's words and with its place. */
 export function decode<T>(schema: z.ZodType<T>, input: unknown, context: DecodeContext): Decoded<T> {
-  const result = schema.safeParse(input)
+  const result = z.safeParse(schema, input, { skipChecks: context.skipChecks === true } as object)
   if (result.success) return { value: result.data, problems: [] }
-  return { problems: result.error.issues.flatMap((issue) => toProblems(schema, issue, context)) }
+  return { problems: result.error.issues.flatMap((issue) => toProblems(schema, input, issue, context)) }
 }
 
-function toProblems(schema: z.ZodType, issue: z.core.$ZodIssue, context: DecodeContext): ConfigProblem[] {
-  const { stage, remedy } = detailOf(issue)
+function toProblems(
+  schema: z.ZodType,
+  input: unknown,
+  issue: z.core.$ZodIssue,
+  context: DecodeContext,
+): ConfigProblem[] {
+  const { stage, remedy, within } = detailOf(issue)
   const path = [...context.path, ...issue.path.map(String)]
-  if (stage === 'validate') return [withRemedy({ stage: 'validate', path, message: issue.message }, remedy)]
-  const { where, place, at } = locate(schema, issue.path, context)
-  const named = issue.code === 'unrecognized_keys' ? (place === '' ? at.rootName : place) : place
+  if (stage === 'validate') {
+    const place = within === undefined ? path : [...path.slice(0, -1), within, ...path.slice(-1)]
+    return [withRemedy({ stage: 'validate', path: place, message: issue.message }, remedy)]
+  }
+  const unknownKeys = issue.code === 'unrecognized_keys'
+  const switched = unknownKeys ? undefined : switchOf(schema, issue.path)
+  const keys = switched === undefined ? issue.path : issue.path.slice(0, -1)
+  const { where, place, at } = locate(schema, keys, context, unknownKeys)
+  if (switched !== undefined) {
+    const message = `'${place}' ${describeSwitch(valueAt(input, issue.path))}`
+    return [withRemedy({ stage: 'unmarshal', where, path, message }, remedy)]
+  }
+  const named = unknownKeys && place === '' ? at.rootName : place
   const problem = { stage: 'unmarshal' as const, where, path, message: `'${named}' ${issue.message}` }
-  if (issue.code !== 'unrecognized_keys') return [withRemedy(problem, remedy)]
+  if (!unknownKeys) return [withRemedy(problem, remedy)]
   const known = keysOf(at.schema)
   const remedies = issue.keys.map((key) => `${[...path, key].join('::')}: ${describeKnown(key, known)}`)
   return [{ ...problem, path: [], remedy: `at ${remedies.join('\n    at ')}` }]
+}
+
+/** The `enabled` of a configoptional.Optional, which the Collector reads before the rest. */
+function switchOf(root: z.core.$ZodType, path: readonly PropertyKey[]): z.core.$ZodType | undefined {
+  if (path.at(-1) !== 'enabled') return undefined
+  let schema: z.core.$ZodType | undefined = root
+  for (const key of path.slice(0, -1)) schema = schema === undefined ? undefined : child(schema, String(key))
+  return schema !== undefined && fieldOf(schema)?.wrapped ? schema : undefined
+}
+
+function describeSwitch(value: unknown): string {
+  const shown = Array.isArray(value) || isMap(value) ? '' : `got '${String(value)}' value `
+  return `unexpected type ${goType(value)} for 'enabled': ${shown}expected 'true' or 'false'`
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  let value = typed(input)
+  for (const key of path) value = typed((value as Record<PropertyKey, unknown> | undefined)?.[key])
+  return value
 }
 
 function detailOf(issue: z.core.$ZodIssue): IssueDetail {
@@ -65,30 +103,35 @@ interface Located {
  * The path as the Collector's decoder prints it: struct fields after a dot, map keys and list indexes in brackets,
  * and what decodes itself (FieldInfo.decoder) as a heading of its own.
  */
-function locate(root: z.core.$ZodType, path: readonly PropertyKey[], context: DecodeContext): Located {
+function locate(
+  root: z.core.$ZodType,
+  path: readonly PropertyKey[],
+  context: DecodeContext,
+  ofItsKeys: boolean,
+): Located {
   const where = [...(context.where ?? [])]
   let place = context.place ?? ''
   let rootName = context.rootName ?? ''
   let schema: z.core.$ZodType | undefined = root
-  for (const key of path) {
+  for (const [index, key] of path.entries()) {
     const kind = schema === undefined ? undefined : fieldOf(schema)?.kind
     const bracketed = kind === 'map' || kind === 'list'
     place = bracketed ? `${place}[${String(key)}]` : place === '' ? String(key) : `${place}.${String(key)}`
     schema = schema === undefined ? undefined : child(schema, String(key))
-    const decoder: string | undefined = schema === undefined ? undefined : fieldOf(schema)?.decoder
-    if (decoder === undefined) continue
+    const info: FieldInfo | undefined = schema === undefined ? undefined : fieldOf(schema)
+    // An error of the self-decoding part as a whole (of the wrong type, say) is its parent's.
+    const isWhole = index === path.length - 1 && !ofItsKeys
+    if (info?.decoder === undefined || isWhole) continue
     where.push(`'${place}' `)
+    if (info.wrapped) where.push("'' ")
     place = ''
-    rootName = decoder
+    rootName = info.decoder
   }
-  // An error of the self-decoding part as a whole (of the wrong type, say) is its parent's.
-  const self = schema === undefined ? undefined : fieldOf(schema)?.decoder
-  return { where, place, at: { schema, rootName: self ?? rootName } }
+  return { where, place, at: { schema, rootName } }
 }
 
 interface Definition {
   readonly type: string
-  readonly innerType?: z.core.$ZodType
   readonly out?: z.core.$ZodType
   readonly shape?: z.core.$ZodShape
   readonly valueType?: z.core.$ZodType
@@ -97,14 +140,19 @@ interface Definition {
 
 /** Down through prefault, optional and the reading step, to the type that has the children. */
 export function bare(schema: z.core.$ZodType): z.core.$ZodType {
-  const { innerType, out } = schema._zod.def as Definition
-  const next = innerType ?? out
+  const next = innerOf(schema) ?? (schema._zod.def as Definition).out
   return next === undefined ? schema : bare(next)
 }
 
+/** The schema of a list's items or a map's values. */
+export function valueSchemaOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
+  const { valueType, element } = bare(schema)._zod.def as Definition
+  return valueType ?? element
+}
+
 function child(schema: z.core.$ZodType, key: string): z.core.$ZodType | undefined {
-  const { shape, valueType, element } = bare(schema)._zod.def as Definition
-  return shape?.[key] ?? valueType ?? element
+  const { shape } = bare(schema)._zod.def as Definition
+  return shape !== undefined && Object.hasOwn(shape, key) ? shape[key] : valueSchemaOf(schema)
 }
 
 function keysOf(schema: z.core.$ZodType | undefined): string[] {

@@ -1,17 +1,21 @@
 import { ConfigError, type ConfigProblem, reasonOf } from '../errors.ts'
 import type { Retrieve } from './resolver.ts'
-import { expanded, isExpanded, isMap, type Tree } from './value.ts'
+import { expanded, isExpanded, isMap, type SizeLimit, type Tree } from './value.ts'
 
 export interface ExpandOptions {
   readonly retrieve: Retrieve
   /** '' for none: `${NAME}` then stays as it is. */
   readonly defaultScheme: string
+  /** Of all that is retrieved. */
+  readonly limit: SizeLimit
 }
 
 /** Times one value may be expanded: what it was expanded to may hold `${...}` again. */
 const MAX_ROUNDS = 1000
 /** All text that one configuration's expansions may produce, in characters. */
 const MAX_TOTAL_CHARS = 16 * 2 ** 20
+/** Items of lists and maps that may be looked at, each as often as it is. */
+const MAX_VISITS = 4 * 2 ** 20
 
 const URI = /^([A-Za-z][A-Za-z0-9+.-]+):(.*)$/s
 
@@ -61,8 +65,9 @@ interface Outcome {
   readonly changed: boolean
 }
 
-function createExpander({ retrieve, defaultScheme }: ExpandOptions) {
+function createExpander({ retrieve, defaultScheme, limit }: ExpandOptions) {
   let totalChars = 0
+  let visits = 0
 
   async function expandFully(value: unknown): Promise<unknown> {
     let current = value
@@ -75,6 +80,7 @@ function createExpander({ retrieve, defaultScheme }: ExpandOptions) {
   }
 
   async function expandOnce(value: unknown): Promise<Outcome> {
+    if (++visits > MAX_VISITS) throw new Error('too many recursive expansions')
     if (isExpanded(value)) return expandBoth(value.value, value.text)
     if (typeof value === 'string')
       return value.includes('${') && value.includes('}') ? expandString(value) : same(value)
@@ -115,14 +121,20 @@ function createExpander({ retrieve, defaultScheme }: ExpandOptions) {
     const uri = findUri(input, defaultScheme !== '')
     if (uri === undefined) return same(input)
     const { value, text } = await retrieveUri(uri)
-    const grown = uri === input ? text.length : input.length + text.length
-    totalChars += grown
-    if (totalChars > MAX_TOTAL_CHARS) throw new Error(`expansions amount to more than ${MAX_TOTAL_CHARS} characters`)
-    if (uri === input) return { value: expanded(value, text), changed: true }
+    limit.add(value)
+    if (uri === input) {
+      grow(text.length)
+      return { value: expanded(value, text), changed: true }
+    }
     const copies = input.split(uri)
-    totalChars += (copies.length - 2) * text.length
-    if (totalChars > MAX_TOTAL_CHARS) throw new Error(`expansions amount to more than ${MAX_TOTAL_CHARS} characters`)
+    grow(input.length + (copies.length - 1) * text.length)
     return { value: copies.join(text), changed: true }
+  }
+
+  function grow(chars: number): void {
+    totalChars += chars
+    if (totalChars > MAX_TOTAL_CHARS) throw new Error(`expansions amount to more than ${MAX_TOTAL_CHARS} characters`)
+    limit.addChars(chars)
   }
 
   function retrieveUri(reference: string) {
@@ -141,7 +153,7 @@ function same(value: unknown): Outcome {
   return { value, changed: false }
 }
 
-/** The first `${...}` without another inside it that is not escaped by an odd number of `$` before its own. */
+/** The first `${...}` without another inside it; none if an odd number of `$` before its own escapes it. */
 export function findUri(input: string, hasDefaultScheme: boolean): string | undefined {
   let start = 0
   for (let close = input.indexOf('}'); close >= 0; close = input.indexOf('}', start)) {
@@ -151,7 +163,8 @@ export function findUri(input: string, hasDefaultScheme: boolean): string | unde
     if (open >= 0 && (hasDefaultScheme || candidate.includes(':'))) {
       let dollars = 0
       while (from - dollars - 1 >= start && input[from - dollars - 1] === '$') dollars++
-      if (dollars % 2 === 0) return candidate
+      // What stands behind an escaped one is not looked at, as in the Collector.
+      return dollars % 2 === 0 ? candidate : undefined
     }
     start = close + 1
   }

@@ -9,7 +9,7 @@ export interface ParsedId {
 const TYPE = /^[a-zA-Z][0-9a-zA-Z_]{0,62}$/
 /** The Collector's component names: anything printable that is no space. */
 const NAME = /^[^\p{Z}\p{C}\p{S}]+$/u
-const MAX_NAME_LENGTH = 1024
+const MAX_NAME_BYTES = 1024
 
 /**
  * Spaces around the parts are not part of them.
@@ -24,9 +24,11 @@ export function parseId(text: string): ParsedId {
   }
   if (slash >= 0 && name === '') throw new Error(`in "${text}" id: the part after / should not be empty`)
   if (!TYPE.test(type)) throw new Error(`in "${text}" id: invalid character(s) in type "${type}"`)
-  if (slash >= 0 && (!NAME.test(name) || name.length > MAX_NAME_LENGTH)) {
-    throw new Error(`in "${text}" id: invalid character(s) in name "${name}"`)
+  const bytes = Buffer.byteLength(name)
+  if (bytes > MAX_NAME_BYTES) {
+    throw new Error(`in "${name}" id: name "${name}" is longer than ${MAX_NAME_BYTES} characters (${bytes} characters)`)
   }
+  if (slash >= 0 && !NAME.test(name)) throw new Error(`in "${name}" id: invalid character(s) in name "${name}"`)
   return createId(type, name)
 }
 

@@ -3,6 +3,8 @@ import type { Providers } from './providers.ts'
 import { resolve } from './resolver.ts'
 import { type Config, type Registry, unmarshal } from './unmarshal.ts'
 
+export { type RenderOptions, renderConfig } from './render.ts'
+
 export type { PipelineConfig, ServiceSection, TelemetryConfig } from './service-section.ts'
 export type { ComponentConfig, ComponentSpec, Config, Registry, Section } from './unmarshal.ts'
 
@@ -16,6 +18,10 @@ export interface LoadOptions<F> {
   readonly signals?: readonly string[]
   /** What is worth a line in the log although it is no error. */
   readonly warn?: (message: string) => void
+  /** The Collector's gate confmap.enableMergeAppendOption: lists of components are joined, not replaced. */
+  readonly appendLists?: boolean
+  /** false: the form is checked, what it says is not. */
+  readonly validate?: boolean
 }
 
 /**

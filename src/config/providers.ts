@@ -1,4 +1,7 @@
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { setTimeout } from 'node:timers/promises'
+import { createHttpProvider } from './http-provider.ts'
 import { parseYaml, YAML_LIMITS, YamlError } from './yaml.ts'
 
 /** What a URI stands for: the value as YAML types it and the text it was made of. */
@@ -53,15 +56,15 @@ const GO_ERRORS: Record<string, string> = {
 
 /** A FIFO without a writer or /dev/zero must end too: bounded in time by the signal and in size here. */
 async function readBounded(path: string, signal: AbortSignal): Promise<string> {
-  const { O_RDONLY, O_NONBLOCK } = (await import('node:fs')).constants
-  const file = await open(path, O_RDONLY | O_NONBLOCK)
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const chunks: Buffer[] = []
     let length = 0
     for (;;) {
-      if (signal.aborted) throw new Error('reading took too long')
-      const { bytesRead, buffer } = await file.read(Buffer.alloc(64 * 1024))
+      if (signal.aborted) throw new Error('no data within 5 s')
+      const { bytesRead, buffer } = await file.read(Buffer.alloc(64 * 1024)).catch(waitForData)
       if (bytesRead === 0) break
+      if (bytesRead < 0) continue
       length += bytesRead
       if (length > YAML_LIMITS.maxChars) throw new Error(`larger than ${YAML_LIMITS.maxChars} bytes`)
       chunks.push(buffer.subarray(0, bytesRead))
@@ -70,6 +73,15 @@ async function readBounded(path: string, signal: AbortSignal): Promise<string> {
   } finally {
     await file.close()
   }
+}
+
+const NO_DATA_YET = { bytesRead: -1, buffer: Buffer.alloc(0) }
+
+/** A pipe whose writer is slow, such as that of `--config <(command)`. */
+async function waitForData(error: NodeJS.ErrnoException): Promise<typeof NO_DATA_YET> {
+  if (error.code !== 'EAGAIN') throw error
+  await setTimeout(10)
+  return NO_DATA_YET
 }
 
 const ENV_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/
@@ -97,4 +109,6 @@ export const standardProviders: Providers = new Map([
   ['file', fileProvider],
   ['env', envProvider],
   ['yaml', yamlProvider],
+  ['http', createHttpProvider('http', retrievedFromYaml)],
+  ['https', createHttpProvider('https', retrievedFromYaml)],
 ])

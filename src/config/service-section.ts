@@ -1,20 +1,19 @@
-import { z } from 'zod'
-import { any, boolean, duration, invalid, list, mapList, mapOf, object, oneOf, secret, string } from './fields.ts'
-import { type ParsedId, parseId } from './id.ts'
-import { isExpanded } from './value.ts'
-
-/** A component id where one is referred to. */
-function id() {
-  return z.preprocess((input: string, ctx: z.core.$RefinementCtx): ParsedId => {
-    const value: unknown = isExpanded(input) ? input.text : input
-    try {
-      return parseId(String(value ?? ''))
-    } catch (error) {
-      ctx.addIssue({ code: 'custom', message: (error as Error).message, params: { stage: 'decode' } })
-      return z.NEVER
-    }
-  }, z.custom<ParsedId>())
-}
+import type { z } from 'zod'
+import {
+  any,
+  boolean,
+  duration,
+  id,
+  integer,
+  invalid,
+  list,
+  mapList,
+  mapOf,
+  object,
+  oneOf,
+  secret,
+  string,
+} from './fields.ts'
 
 const pipeline = object({
   receivers: list(id()).prefault([]).describe('Components whose data enters here.'),
@@ -44,12 +43,12 @@ const logs = object(
       .describe(noEffect('Leaves out stack traces, which are never written.')),
     error_output_paths: list(string()).prefault(['stderr']).describe(noEffect("Where the logger's own errors go.")),
     sampling: object({
-      enabled: boolean().prefault(true),
-      tick: duration().prefault('10s'),
-      initial: any().optional(),
-      thereafter: any().optional(),
+      enabled: boolean().prefault(true).describe('Whether records are dropped.'),
+      tick: duration().prefault('10s').describe('The time that the other two count in.'),
+      initial: integer().prefault(10).describe('Records of one text that are logged in each tick.'),
+      thereafter: integer().prefault(100).describe('Of the others, one in so many is logged.'),
     })
-      .optional()
+      .prefault({})
       .describe(noEffect('Drops repeated records; here a record is a change of state and never repeated.')),
   },
   { decoder: 'migration.LogsConfigV030' },
@@ -76,7 +75,7 @@ const periodic = object({
   timeout: duration({ min: 1, bare: 'ms' })
     .prefault('30s')
     .describe('Longest time one export may take; a bare number is ms.'),
-  exporter: object({ otlp }).describe('Where the metrics go.'),
+  exporter: object({ otlp: otlp.describe('As OTLP.') }).describe('Where the metrics go.'),
 })
 
 const PERIODIC = 'write periodic: {exporter: {otlp: {protocol: grpc, endpoint: ...}}}'
@@ -102,7 +101,10 @@ const metrics = object({
 
 export const serviceSection = object({
   extensions: list(id()).prefault([]).describe('Extensions to start, in this order.'),
-  pipelines: mapOf(pipeline, { goType: 'pipelines.Config' })
+  pipelines: mapOf(pipeline, {
+    goType: 'pipelines.Config',
+    keys: String.raw`^\s*metrics(?:\s*$|\s*/\s*[^\p{Z}\p{C}\p{S}]+\s*$)`,
+  })
     .prefault({})
     .describe('Which components data flows through: `metrics` or `metrics/name`.'),
   telemetry: object({

@@ -33,6 +33,7 @@ export interface ComponentConfig<F> {
   /** As it is written in the configuration. */
   readonly id: ParsedId
   readonly factory: F
+  readonly schema: z.ZodType
   readonly config: unknown
 }
 
@@ -46,6 +47,8 @@ export interface UnmarshalOptions<F> {
   /** Signals that a pipeline may carry. */
   readonly signals?: readonly string[]
   readonly warn?: (message: string) => void
+  /** false: what has the right form is taken, whatever it says (`print-config --validate=false`). */
+  readonly validate?: boolean
 }
 
 /**
@@ -53,25 +56,35 @@ export interface UnmarshalOptions<F> {
  * @throws ConfigError with every mistake that could be found
  */
 export async function unmarshal<F>(tree: Tree, options: UnmarshalOptions<F>): Promise<Config<F>> {
-  const { registry, signals = ['metrics'], warn = () => {} } = options
+  const { registry, signals = ['metrics'], warn = () => {}, validate: validating = true } = options
   const problems: ConfigProblem[] = [...unknownSections(tree)]
   const sections = {} as Record<Section, ReadonlyMap<string, ComponentConfig<F>>>
   const ids = {} as Record<Section, ReadonlySet<string>>
   for (const section of SECTIONS) {
-    const decoded = await decodeSection(section, typed(tree[section]), registry, warn)
+    const decoded = await decodeSection(section, typed(tree[section]), registry, warn, validating)
     problems.push(...decoded.problems)
     sections[section] = decoded.components
     ids[section] = decoded.ids
   }
-  const decodedService = decode(serviceSection, tree.service ?? {}, { path: ['service'], place: 'service' })
+  const decodedService = decode(serviceSection, tree.service ?? {}, {
+    path: ['service'],
+    place: 'service',
+    skipChecks: !validating,
+  })
   problems.push(...decodedService.problems)
   if ('value' in decodedService) {
     const service = decodedService.value
     const filled = SECTIONS.filter((section) => ids[section].size > 0 || isFilled(tree[section]))
-    problems.push(...validate(service, ids, new Set(filled), signals))
+    if (validating) problems.push(...validate(service, ids, new Set(filled), signals))
     if (problems.length === 0) return { ...sections, service }
   }
-  throw new ConfigError(problems)
+  throw new ConfigError(firstStage(problems))
+}
+
+/** As in the Collector, what was read wrong hides what it would have meant. */
+function firstStage(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
+  const decoding = problems.filter(({ stage }) => stage === 'unmarshal')
+  return decoding.length > 0 ? decoding : problems
 }
 
 function isFilled(section: unknown): boolean {
@@ -103,6 +116,7 @@ async function decodeSection<F>(
   input: unknown,
   registry: Registry<F>,
   warn: (message: string) => void,
+  validating: boolean,
 ): Promise<DecodedSection<F>> {
   const components = new Map<string, ComponentConfig<F>>()
   const ids = new Set<string>()
@@ -145,9 +159,12 @@ async function decodeSection<F>(
       path,
       where: [`'${section}' error reading configuration for "${id}": `],
       rootName: spec.configName ?? configName(section, spec.renamedTo ?? id.type),
+      skipChecks: !validating,
     })
     problems.push(...decoded.problems)
-    if ('value' in decoded) components.set(id.toString(), { id, factory: spec.factory, config: decoded.value })
+    if ('value' in decoded) {
+      components.set(id.toString(), { id, factory: spec.factory, schema: spec.schema, config: decoded.value })
+    }
   }
   return { components, ids, problems }
 }

@@ -2,15 +2,16 @@ import {
   type CollectionTag,
   Composer,
   type CST,
-  type Document,
   isMap,
   isScalar,
+  Lexer,
   LineCounter,
   Parser,
-  type Scalar,
   type ScalarTag,
-  visit,
 } from 'yaml'
+import { readContents, YamlError } from './yaml-value.ts'
+
+export { YamlError } from './yaml-value.ts'
 
 /** Bounds against a hostile document. */
 export const YAML_LIMITS = {
@@ -18,12 +19,9 @@ export const YAML_LIMITS = {
   maxChars: 16 * 2 ** 20,
   /** Collections within collections. */
   maxDepth: 100,
-  /** Nodes that aliases may expand to, each counted as often as it is used. */
-  maxAliases: 1000,
+  /** What the lexer makes of it: a scalar, a bracket, a line end each. The parser takes about 1 KB of memory for one. */
+  maxTokens: 500_000,
 } as const
-
-/** Text that is no YAML. `message` begins as go-yaml's do: `yaml: line 3: ...`. */
-export class YamlError extends Error {}
 
 /**
  * Reads the first document as go-yaml v3 reads it into an untyped value: YAML 1.2 booleans and nulls, YAML 1.1
@@ -33,13 +31,32 @@ export class YamlError extends Error {}
 export function parseYaml(text: string): unknown {
   if (text.length > YAML_LIMITS.maxChars)
     throw new YamlError(`yaml: document is larger than ${YAML_LIMITS.maxChars} characters`)
+  if (FORBIDDEN.test(text)) throw new YamlError('yaml: control characters are not allowed')
+  refuseTokens(text)
+  const relaxed = compose(text, relaxIndent)
+  if (relaxed === undefined) return null
+  const { document, lines } = relaxed
+  // With an indent within brackets the place of one that is missing is told nearer to it.
+  const error = relaxed.error && (compose(text)?.error ?? relaxed.error)
+  if (error !== undefined) throw error
+  const value = readContents(document.contents, lines)
+  if (isMap(document.contents) && document.contents.items.some(({ key }) => !isTextKey(key))) {
+    throw new Error(
+      'unsupported type=map[interface {}]interface {} for retrieved config, ensure that values are wrapped in quotes',
+    )
+  }
+  return value
+}
+
+function compose(text: string, prepare: (parser: Parser) => void = () => {}) {
   const lines = new LineCounter()
-  const tokens = [...new Parser(lines.addNewLine).parse(text)]
+  const parser = new Parser(lines.addNewLine)
+  prepare(parser)
+  const tokens = [...parser.parse(text)]
   refuseDepth(tokens, lines)
   const composer = new Composer({
     version: '1.2',
     schema: 'core',
-    merge: true,
     customTags: (tags) => [...tags.filter((tag) => !REPLACED.has(tagName(tag))), ...TAGS],
     prettyErrors: false,
     keepSourceTokens: false,
@@ -47,27 +64,47 @@ export function parseYaml(text: string): unknown {
     logLevel: 'error',
   })
   const [document] = composer.compose(tokens)
-  if (document === undefined) return null
-  const lineOf = (node: { range?: readonly number[] | null }): number => lines.linePos(node.range?.[0] ?? 0).line
+  if (document === undefined) return undefined
   // More documents may follow, and are not read.
   const broken = document.errors.find((error) => error.code !== 'MULTIPLE_DOCS')
-  if (broken !== undefined) {
-    throw new YamlError(`yaml: line ${lines.linePos(broken.pos[0]).line}: ${broken.message.split('\n')[0]}`)
+  if (broken === undefined) return { document, lines }
+  const line = lines.linePos(broken.pos[0]).line
+  return { document, lines, error: new YamlError(`yaml: line ${line}: ${broken.message.split('\n')[0]}`) }
+}
+
+/** The parser keeps every token, the lexer none: count before anything is kept. */
+function refuseTokens(text: string): void {
+  // A token is a character at least, but for the one that may stand before it.
+  if (text.length < YAML_LIMITS.maxTokens / 2) return
+  let tokens = 0
+  for (const _ of new Lexer().lex(text)) {
+    if (++tokens > YAML_LIMITS.maxTokens) throw new YamlError(`yaml: more than ${YAML_LIMITS.maxTokens} tokens`)
   }
-  const twice = duplicateKeys(document, lineOf)
-  if (twice.length > 0) throw new YamlError(`yaml: unmarshal errors:\n${twice.join('\n')}`)
-  if (isMap(document.contents) && document.contents.items.some(({ key }) => !isTextKey(key))) {
-    throw new Error(
-      'unsupported type=map[interface {}]interface {} for retrieved config, ensure that values are wrapped in quotes',
-    )
-  }
-  try {
-    return document.toJS({ maxAliasCount: YAML_LIMITS.maxAliases, mapAsMap: false })
-  } catch (error) {
-    if (error instanceof ReferenceError && error.message.startsWith('Excessive')) {
-      throw new YamlError('yaml: document contains excessive aliasing')
+}
+
+/** All that libyaml's reader does not take. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
+const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u0084\u0086-\u009f\ufffe\uffff]/
+
+type Rule = (this: { indentNext: number }, ...args: unknown[]) => Generator
+
+/**
+ * Within brackets and quotes libyaml, and so the Collector, asks for no indent: the closing one may stand in column 0.
+ * The lexer has no option for that; its two rules are wrapped.
+ */
+function relaxIndent(parser: Parser): void {
+  const { lexer } = parser as unknown as { lexer: Record<string, Rule> }
+  for (const name of ['parseFlowCollection', 'parseQuotedScalar']) {
+    const rule = lexer[name]!
+    lexer[name] = function* (...args) {
+      const before = this.indentNext
+      this.indentNext = 0
+      try {
+        return yield* rule.apply(this, args)
+      } finally {
+        this.indentNext = before
+      }
     }
-    throw new YamlError(`yaml: ${(error as Error).message}`)
   }
 }
 
@@ -92,25 +129,7 @@ function refuseDepth(tokens: readonly CST.Token[], lines: LineCounter): void {
 }
 
 function isTextKey(key: unknown): boolean {
-  return !isScalar(key) || typeof key.value === 'string' || typeof key.value === 'symbol'
-}
-
-/** Keys that a map has twice, each as go-yaml says it. */
-function duplicateKeys(document: Document.Parsed, lineOf: (node: Scalar) => number): string[] {
-  const found: string[] = []
-  visit(document, {
-    Map(_, { items }) {
-      const lines = new Map<unknown, number>()
-      for (const { key } of items) {
-        if (!isScalar(key) || key.source === '<<') continue
-        const first = lines.get(key.value)
-        const line = lineOf(key)
-        if (first === undefined) lines.set(key.value, line)
-        else found.push(`  line ${line}: mapping key ${JSON.stringify(key.source)} already defined at line ${first}`)
-      }
-    },
-  })
-  return found
+  return !isScalar(key) || typeof key.value === 'string'
 }
 
 const REPLACED = new Set(['tag:yaml.org,2002:int', 'tag:yaml.org,2002:float'])
@@ -119,13 +138,14 @@ function tagName(tag: unknown): string {
   return typeof tag === 'string' ? tag : ((tag as ScalarTag | CollectionTag).tag ?? '')
 }
 
-/** Values beyond int64 stay bigint: the resolver refuses them as the Collector does (uint64). */
+/** Exact: beyond 2^53 a bigint, which the resolver refuses where it is beyond int64 (the Collector's uint64). */
 function toInteger(text: string): number | bigint {
   const digits = text.replaceAll('_', '').replace(/^\+/, '')
   const negative = digits.startsWith('-')
   const body = (negative ? digits.slice(1) : digits).replace(/^0(?=[0-7]+$)/, '0o')
   const value = negative ? -BigInt(body) : BigInt(body)
-  return value > 2n ** 63n - 1n || value < -(2n ** 63n) ? value : Number(value)
+  if (value >= 2n ** 64n || value < -(2n ** 63n)) return Number(value)
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value
 }
 
 const TAGS: ScalarTag[] = [
@@ -145,7 +165,11 @@ const TAGS: ScalarTag[] = [
     default: true,
     tag: 'tag:yaml.org,2002:float',
     test: /^[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?$/,
-    resolve: (text) => Number(text.replaceAll('_', '')),
+    // What is beyond a double is text, as to strconv.ParseFloat.
+    resolve: (text) => {
+      const value = Number(text.replaceAll('_', ''))
+      return Number.isFinite(value) ? value : text
+    },
   },
   {
     default: true,
@@ -156,12 +180,11 @@ const TAGS: ScalarTag[] = [
   {
     default: true,
     tag: 'tag:yaml.org,2002:timestamp',
-    // go-yaml's own forms: a date, or a date and time with a full zone or none
-    test: /^\d{4}-\d\d?-\d\d?(?:(?:[Tt]|[ \t]+)\d\d?:\d\d:\d\d(?:\.\d+)?(?:[ \t]*(?:Z|[-+]\d\d?(?::?\d\d)?))?)?$/,
-    resolve: (text, onError) => {
-      const date = new Date(text)
-      if (Number.isNaN(date.getTime())) onError('invalid date')
-      return date
+    // go-yaml's own forms: a date, one with a time and its zone, or with a time after a space (UTC)
+    test: /^\d{4}-\d\d?-\d\d?(?:[Tt]\d\d?:\d\d:\d\d(?:\.\d+)?(?:Z|[-+]\d\d:\d\d)| \d\d?:\d\d:\d\d(?:\.\d+)?)?$/,
+    resolve: (text) => {
+      const date = new Date(text.includes(' ') ? `${text.replace(' ', 'T')}Z` : text)
+      return Number.isNaN(date.getTime()) ? text : date
     },
   },
 ]

@@ -35,12 +35,14 @@ export const UNKNOWN: Standing = { status: 'idle', reason: '', recent: [], silen
  * A worse status is shown once `enterRounds` rounds in a row were all worse than the shown one (the mildest of them is
  * shown: each of them was at least that bad); a bad status is left once `leaveRounds` in a row were all better (to the
  * worst of them). A round without traffic says nothing: it neither confirms nor clears. A link's first bad round is
- * no exception: until the second it is ok if data passed, else idle, with its numbers in plain view.
+ * no exception: until the second it is ok if data passed, else idle, with its numbers in plain view. A round in which
+ * probes alone passed counts against a bad status, and makes no idle link ok.
  * From idle to ok takes one round, back `leaveRounds` silent ones.
  */
 export function advance(before: Standing, verdict: Verdict, rules: HysteresisRules = DEFAULT_HYSTERESIS): Standing {
   if (verdict.status === 'idle') return fallSilent(before, rules)
   const recent = [...before.recent, verdict].slice(-Math.max(rules.enterRounds, rules.leaveRounds))
+  if (verdict.quiet === true && !isBad(before.status)) return { ...fallSilent(before, rules), recent }
   const shown = before.status === 'idle' ? 'ok' : before.status
 
   const worse = latest(recent, rules.enterRounds, (status) => compareStatus(status, shown) < 0)

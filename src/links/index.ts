@@ -11,6 +11,7 @@ export {
   type Link,
   type LinkStatus,
   observed,
+  type ProbeSample,
   peer,
   type Round,
   type Scope,

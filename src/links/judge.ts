@@ -1,10 +1,12 @@
-import type { LinkSample, LinkStatus, Thresholds } from './types.ts'
+import type { LinkSample, LinkStatus, ProbeSample, Thresholds } from './types.ts'
 
 /** What one round alone says of a link; `idle` when it says nothing. Statuses that last are made of several: hysteresis.ts. */
 export interface Verdict {
   readonly status: LinkStatus
   /** Empty unless the status is a bad one. */
   readonly reason: string
+  /** Nothing passed but probes: ends a bad status, and is no traffic. */
+  readonly quiet?: true
 }
 
 /** A reason when it applies. */
@@ -12,15 +14,19 @@ type Rule = (sample: LinkSample, thresholds: Thresholds) => string | undefined
 
 /**
  * The only place where numbers become a status. The first rule that gives a reason decides, so their order is that
- * of LINK_STATUSES; what a probe knows becomes one more line here and one more field in LinkSample.
+ * of LINK_STATUSES. What TCP tells of failure comes first: it is about the traffic that matters.
  */
 const RULES: readonly (readonly [LinkStatus, Rule])[] = [
   ['failed', attemptsUnanswered],
   ['failed', handshakesUnanswered],
   ['failed', dataUnanswered],
+  ['failed', probesUnanswered],
   ['refused', attemptsRefused],
   ['lossy', segmentsLost],
+  ['lossy', probesLost],
   ['slow', roundTripLong],
+  ['slow', latencyLong],
+  ['filtered', probesFiltered],
 ]
 
 export function judge(sample: LinkSample, thresholds: Thresholds): Verdict {
@@ -28,7 +34,10 @@ export function judge(sample: LinkSample, thresholds: Thresholds): Verdict {
     const reason = rule(sample, thresholds)
     if (reason !== undefined) return { status, reason }
   }
-  return { status: sample.connects > 0 || hasTraffic(sample) ? 'ok' : 'idle', reason: '' }
+  if (sample.connects > 0 || hasTraffic(sample)) return { status: 'ok', reason: '' }
+  return sample.probes !== undefined && sample.probes.replies > 0
+    ? { status: 'ok', reason: '', quiet: true }
+    : { status: 'idle', reason: '' }
 }
 
 function attemptsUnanswered(sample: LinkSample, { failedRatio }: Thresholds): string | undefined {
@@ -77,6 +86,17 @@ function dataUnanswered(sample: LinkSample): string | undefined {
   return `no ACK, ${resent(sample.dataRetransmits)}`
 }
 
+/**
+ * No address answers, and nothing that TCP did in the round contradicts. By itself it is one lost probe: what is shown
+ * takes two such rounds (hysteresis.ts).
+ */
+function probesUnanswered(sample: LinkSample): string | undefined {
+  const { probes } = sample
+  if (probes === undefined || countUnanswered(probes) === 0 || probes.answering > 0) return undefined
+  if (probes.passes || areHushed(sample)) return undefined
+  return `no answer to ${countUnanswered(probes) === 1 ? 'a probe' : `${countUnanswered(probes)} probes`}`
+}
+
 function attemptsRefused(sample: LinkSample, { refusedRatio }: Thresholds): string | undefined {
   const attempts = countAttempts(sample)
   const refused = sample.failures.refused ?? 0
@@ -102,6 +122,19 @@ function segmentsLost(sample: LinkSample, thresholds: Thresholds): string | unde
   return undefined
 }
 
+/**
+ * Outside, where hosts and routers limit how much ICMP they answer, TCP's own word counts for more: it has enough
+ * segments to tell, and they passed.
+ */
+function probesLost(sample: LinkSample, thresholds: Thresholds): string | undefined {
+  const { probes } = sample
+  if (probes === undefined || countOutcomes(probes) === 0 || areHushed(sample)) return undefined
+  if (!isInside(sample) && sample.segmentsSent >= thresholds.lossyMinSegments) return undefined
+  const lost = probes.recent - probes.recentReplies
+  if (probes.recentReplies === 0 || lost < thresholds.lossyMinProbes) return undefined
+  return lost >= thresholds.lossyRatio * probes.recent ? `${lost}/${probes.recent} probes unanswered` : undefined
+}
+
 /** The kernel's estimate changes with traffic alone: of a quiet connection it is an old one. */
 function roundTripLong(sample: LinkSample, { slowMs }: Thresholds): string | undefined {
   if (sample.rttSeconds === undefined || sample.scope === undefined || !hasTraffic(sample)) return undefined
@@ -109,6 +142,35 @@ function roundTripLong(sample: LinkSample, { slowMs }: Thresholds): string | und
   if (sample.rttSeconds * 1000 <= limitMs) return undefined
   return `round trip above ${limitMs} ms`
 }
+
+function latencyLong({ probes, latencySeconds = 0, scope }: LinkSample, { slowMs }: Thresholds): string | undefined {
+  if (probes === undefined || probes.replies === 0 || scope === undefined) return undefined
+  return latencySeconds * 1000 > slowMs[scope] ? `latency above ${slowMs[scope]} ms` : undefined
+}
+
+/** Known from one probe to the next, so it holds in rounds without one too, as long as something passes. */
+function probesFiltered(sample: LinkSample): string | undefined {
+  const { probes } = sample
+  if (probes === undefined || !areHushed(sample)) return undefined
+  if (countOutcomes(probes) === 0 && sample.connects === 0 && !hasTraffic(sample)) return undefined
+  return 'no answer to probes'
+}
+
+/**
+ * Silence that is no failure: TCP got through meanwhile, or it is out of this network, where many never answer
+ * (managed databases, load balancers), and did not before.
+ */
+function areHushed(sample: LinkSample): boolean {
+  const { probes } = sample
+  if (probes === undefined || probes.answering > 0) return false
+  return probes.filtered || (!isInside(sample) && probes.neverAnswered && probes.recent > 0)
+}
+
+const isInside = ({ scope }: LinkSample) => scope !== undefined && scope !== 'external'
+
+const countUnanswered = ({ timeouts, unreachable, errors }: ProbeSample) => timeouts + unreachable + errors
+
+const countOutcomes = (probes: ProbeSample) => probes.replies + countUnanswered(probes)
 
 function hasTraffic(sample: LinkSample): boolean {
   return sample.segmentsSent > 0 || sample.bytesSent > 0 || sample.bytesReceived > 0

@@ -1,27 +1,20 @@
-import type { Attributes, HrTime } from '@opentelemetry/api'
+import type { Attributes } from '@opentelemetry/api'
 import type { MetricData, ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import type { Batch, DataPoint } from '../component/types.ts'
 import { advance, DEFAULT_HYSTERESIS, type HysteresisRules, type Standing, UNKNOWN } from './hysteresis.ts'
 import { identify, type LinkIdentity, seriesKey, sourceName } from './identity.ts'
 import { judge } from './judge.ts'
 import { measure, toLink } from './measure.ts'
-import {
-  addCumulative,
-  addDelta,
-  beginRound,
-  COLUMN,
-  createKinds,
-  createRow,
-  type Kinds,
-  type Row,
-  setGauge,
-} from './series.ts'
+import { applyProbePoint, createPeer, endRound, isInUse, isProbed, type Peer, updateMemory } from './probed.ts'
+import { beginRound, createKinds, createRow, type Row, startMs, toMs } from './series.ts'
+import { APPLY_TCP } from './tcp.ts'
 import { DEFAULT_THRESHOLDS, type GroupBy, type Link, type Round, type Thresholds } from './types.ts'
 
 /** The SDK's enumerations, by value: importing them would load the SDK. */
 const AGGREGATION_TEMPORALITY_DELTA = 0
 const FLAG_NO_RECORDED_VALUE = 1
 const METRIC_PREFIX = 'container.net.tcp.'
+const PROBE_METRICS: ReadonlySet<string> = new Set(['container.net.latency', 'container.net.probes'])
 
 export interface LinksOptions {
   readonly groupBy?: GroupBy
@@ -33,8 +26,9 @@ export interface LinksOptions {
 
 export interface Links {
   /**
-   * Takes points as `container.net.tcp.*` has them, of any resources, in any split: a batch whose end time is later
-   * than all before begins a new round, any other adds to the current one.
+   * Takes points as `container.net.tcp.*`, `container.net.latency` and `container.net.probes` have them, of any
+   * resources, in any split: a batch whose end time is later than all before begins a new round, any other adds to the
+   * current one.
    */
   add(batch: Batch): void
   /** The current round as far as it is known: asking changes nothing, statuses move on when the next round begins. */
@@ -48,11 +42,15 @@ interface Source {
   readonly rows: Map<string, LinkRow>
   /** By attribute set: the store hands out the same frozen object each cycle, which spares reading it again. */
   readonly known: WeakMap<Attributes, LinkRow>
+  /** By address. */
+  readonly peers: Map<string, Peer>
 }
 
 /** Series that differ in kind alone; a link has several where addresses, or the containers of a workload, are folded. */
 interface LinkRow extends Row {
   readonly link: LinkState
+  /** Of an outbound one: what was dialled, and what answered where that is known to be another address. */
+  readonly peers: readonly Peer[]
   forgotten: boolean
 }
 
@@ -96,6 +94,7 @@ export function createLinks(options: LinksOptions = {}): Links {
     if (timeMs > 0) {
       current()
       for (const link of links.values()) link.standing = link.next
+      for (const { peers } of sources.values()) for (const peer of peers.values()) endRound(peer)
       forgetUnseen()
       intervalMs = endMs - timeMs
     }
@@ -110,9 +109,14 @@ export function createLinks(options: LinksOptions = {}): Links {
         source.rows.delete(key)
         row.forgotten = true
         row.link.rows.delete(row)
+        for (const peer of row.peers) peer.rows.delete(row)
         if (row.link.rows.size === 0) links.delete(row.link.key)
       }
-      if (source.rows.size === 0) sources.delete(sourceKey)
+      for (const [address, peer] of source.peers) {
+        if (peer.probe !== undefined && roundNumber - peer.probe.seenRound >= forgetRounds) peer.probe = undefined
+        if (peer.probe === undefined && peer.rows.size === 0) source.peers.delete(address)
+      }
+      if (source.rows.size === 0 && source.peers.size === 0) sources.delete(sourceKey)
     }
   }
 
@@ -120,9 +124,11 @@ export function createLinks(options: LinksOptions = {}): Links {
     let source: Source | undefined
     for (const { metrics } of scopeMetrics) {
       for (const metric of metrics) {
-        if (!metric.descriptor.name.startsWith(METRIC_PREFIX)) continue
+        const { name } = metric.descriptor
+        if (!name.startsWith(METRIC_PREFIX) && !PROBE_METRICS.has(name)) continue
         source ??= findSource(resource.attributes)
-        addMetric(source, metric)
+        if (PROBE_METRICS.has(name)) addProbes(source, metric)
+        else addMetric(source, metric)
       }
     }
   }
@@ -131,14 +137,41 @@ export function createLinks(options: LinksOptions = {}): Links {
     const key = sourceKeyOf(attributes)
     let source = sources.get(key)
     if (source === undefined) {
-      source = { attributes, name: sourceName(attributes, groupBy), rows: new Map(), known: new WeakMap() }
+      source = {
+        attributes,
+        name: sourceName(attributes, groupBy),
+        rows: new Map(),
+        known: new WeakMap(),
+        peers: new Map(),
+      }
       sources.set(key, source)
     }
     return source
   }
 
+  function addProbes({ peers }: Source, metric: MetricData): void {
+    const delta = metric.aggregationTemporality === AGGREGATION_TEMPORALITY_DELTA
+    for (const point of metric.dataPoints as readonly DataPoint<number>[]) {
+      const address = point.attributes['destination.address']
+      if (typeof address !== 'string' || ((point.flags ?? 0) & FLAG_NO_RECORDED_VALUE) !== 0) continue
+      const peer = findPeer(peers, address)
+      peer.probe ??= createRow(startMs(point))
+      beginRound(peer.probe, roundNumber, timeMs)
+      applyProbePoint(peer.probe, point, delta, kinds)
+    }
+  }
+
+  function findPeer(peers: Map<string, Peer>, address: string): Peer {
+    let peer = peers.get(address)
+    if (peer === undefined) {
+      peer = createPeer()
+      peers.set(address, peer)
+    }
+    return peer
+  }
+
   function addMetric(source: Source, metric: MetricData): void {
-    const apply = APPLY[metric.descriptor.name.slice(METRIC_PREFIX.length)]
+    const apply = APPLY_TCP[metric.descriptor.name.slice(METRIC_PREFIX.length)]
     if (apply === undefined) return
     const delta = metric.aggregationTemporality === AGGREGATION_TEMPORALITY_DELTA
     for (const point of metric.dataPoints as readonly DataPoint<number>[]) {
@@ -149,14 +182,17 @@ export function createLinks(options: LinksOptions = {}): Links {
     }
   }
 
-  function findRow(source: Source, { attributes, startTime }: DataPoint<number>): LinkRow {
+  function findRow(source: Source, point: DataPoint<number>): LinkRow {
+    const { attributes } = point
     let row = source.known.get(attributes)
     if (row !== undefined && !row.forgotten) return row
     const key = seriesKey(attributes)
     row = source.rows.get(key)
     if (row === undefined) {
       const link = findLink(source, identify(attributes, groupBy))
-      row = { ...createRow(toMs(startTime)), link, forgotten: false }
+      const peers = addressesOf(attributes).map((address) => findPeer(source.peers, address))
+      row = { ...createRow(startMs(point)), link, peers, forgotten: false }
+      for (const peer of peers) peer.rows.add(row)
       link.rows.add(row)
       source.rows.set(key, row)
     }
@@ -184,14 +220,28 @@ export function createLinks(options: LinksOptions = {}): Links {
   }
 
   function current(): Round {
-    cached ??= { timeMs, intervalMs, ...describeSources(), links: [...links.values()].map(describe) }
+    if (cached !== undefined) return cached
+    for (const { peers } of sources.values())
+      for (const peer of peers.values()) if (isProbed(peer, roundNumber)) updateMemory(peer, roundNumber, kinds)
+    cached = { timeMs, intervalMs, ...describeSources(), links: [...links.values()].map(describe) }
     return cached
   }
 
   function describe(link: LinkState): Link {
     const seen: Row[] = []
-    for (const row of link.rows) if (row.seenRound === roundNumber) seen.push(row)
-    const measured = measure(link.identity, seen, intervalMs, kinds)
+    const probed = new Set<Peer>()
+    const used = new Set<Peer>()
+    for (const row of link.rows) {
+      if (row.seenRound !== roundNumber) continue
+      seen.push(row)
+      for (const peer of row.peers) {
+        if (!isProbed(peer, roundNumber)) continue
+        probed.add(peer)
+        if (isInUse(row, kinds)) used.add(peer)
+      }
+    }
+    const parts = { number: roundNumber, rows: seen, probed: [...probed], used: [...used] }
+    const measured = measure(link.identity, parts, intervalMs, kinds)
     link.next =
       seen.length === 0 ? link.standing : advance(link.standing, judge(measured.sample, thresholds), hysteresis)
     return toLink(link, measured, link.next)
@@ -199,42 +249,22 @@ export function createLinks(options: LinksOptions = {}): Links {
 
   function describeSources() {
     let host: string | undefined
-    for (const { attributes } of sources.values()) host ??= attributes['host.name'] as string | undefined
-    return { containers: sources.size, host }
+    let containers = 0
+    for (const { attributes, rows } of sources.values()) {
+      host ??= attributes['host.name'] as string | undefined
+      if (rows.size > 0) containers++
+    }
+    return { containers, host }
   }
 
   return { add, current }
 }
 
-type Apply = (row: Row, point: DataPoint<number>, delta: boolean, kinds: Kinds) => void
-
-const counter =
-  (column: number | ((point: DataPoint<number>, kinds: Kinds) => number)): Apply =>
-  (row, point, delta, kinds) => {
-    const to = typeof column === 'number' ? column : column(point, kinds)
-    if (delta) addDelta(row, to, point.value)
-    else addCumulative(row, to, point.value, toMs(point.startTime))
-  }
-
-const gauge =
-  (column: number): Apply =>
-  (row, point) =>
-    setGauge(row, column, point.value)
-
-const errorType = (point: DataPoint<number>) => String(point.attributes['error.type'] ?? '_OTHER')
-const isHandshake = (point: DataPoint<number>) => point.attributes['network.tcp.retransmit.type'] === 'handshake'
-
-/** By metric name. connection_time, listen: nothing that a link shows. */
-const APPLY: Readonly<Record<string, Apply>> = {
-  successful_connects: counter(COLUMN.connects),
-  failed_connects: counter((point, kinds) => kinds.column('failed', errorType(point))),
-  broken_connections: counter((point, kinds) => kinds.column('broken', errorType(point))),
-  active_connections: gauge(COLUMN.active),
-  segments_sent: counter(COLUMN.segmentsSent),
-  retransmits: counter((point) => (isHandshake(point) ? COLUMN.handshakeRetransmits : COLUMN.dataRetransmits)),
-  bytes_sent: counter(COLUMN.bytesSent),
-  bytes_received: counter(COLUMN.bytesReceived),
-  rtt: gauge(COLUMN.rtt),
+/** What an outbound point's connections reach. */
+function addressesOf({ direction, ...attributes }: Attributes): string[] {
+  if (direction === 'inbound') return []
+  const both = [attributes['destination.address'], attributes['network.peer.address']]
+  return [...new Set(both.filter((address) => typeof address === 'string'))]
 }
 
 /** What makes a resource one series set at a Prometheus: METRICS identity on the wire. */
@@ -253,5 +283,3 @@ function latestEnd(batch: Batch): number {
   }
   return latestMs
 }
-
-const toMs = ([seconds, nanoseconds]: HrTime) => seconds * 1000 + nanoseconds / 1e6

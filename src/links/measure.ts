@@ -1,6 +1,7 @@
 import type { Attributes } from '@opentelemetry/api'
 import type { Standing } from './hysteresis.ts'
 import type { LinkIdentity } from './identity.ts'
+import { longestLatency, type Peer, sampleProbes } from './probed.ts'
 import { COLUMN, type Kinds, type Row, sumColumn } from './series.ts'
 import type { Link, LinkSample } from './types.ts'
 
@@ -12,13 +13,25 @@ export interface Measured {
   readonly bytesReceivedPerSecond: number
 }
 
+/** What has points in a round. */
+export interface RoundParts {
+  readonly number: number
+  readonly rows: readonly Row[]
+  /** Addresses of the rows, those that are probed; of these, those that anybody is connected to or tries. */
+  readonly probed: readonly Peer[]
+  readonly used: readonly Peer[]
+}
+
 /** A rate over less than this would make a burst of one packet. */
 const SHORTEST_MS = 1000
 
-/** Adds up the rows that have points in the round. `intervalMs` is the round's length, undefined in the first. */
+/**
+ * Adds up the rows that have points in the round, and what is known of the addresses behind them. `intervalMs` is the
+ * round's length, undefined in the first.
+ */
 export function measure(
   { direction, scope }: LinkIdentity,
-  rows: readonly Row[],
+  { number, rows, probed, used }: RoundParts,
   intervalMs: number | undefined,
   kinds: Kinds,
 ): Measured {
@@ -35,6 +48,8 @@ export function measure(
     bytesSent: sumColumn(rows, COLUMN.bytesSent),
     bytesReceived: sumColumn(rows, COLUMN.bytesReceived),
     rttSeconds: meanRtt(rows),
+    latencySeconds: longestLatency(probed),
+    probes: sampleProbes(used, number, kinds),
   }
   return {
     sample,

@@ -1,3 +1,6 @@
+import type { HrTime } from '@opentelemetry/api'
+import type { DataPoint } from '../component/types.ts'
+
 /**
  * What the points of a set of series that differ in kind alone add up to in a round. A column is a metric, or a metric and a kind
  * of error: the first ones have names here, kinds of error join in the order in which they are met.
@@ -12,6 +15,8 @@ export const COLUMN = {
   bytesReceived: 6,
   rtt: 7,
 } as const
+/** The same of an address that is probed, in rows of their own. */
+export const PROBE_COLUMN = { replies: 0, timeouts: 1, latency: 2 } as const
 const FIRST_FREE_COLUMN = 8
 const MAX_KINDS = 64
 
@@ -78,10 +83,15 @@ function reserve(row: Row, column: number): void {
 
 /** Columns of kinds that are not known beforehand: `timed_out` of failed. Few: the kinds come from metadata.yaml. */
 export function createKinds() {
-  const columns = { failed: new Map<string, number>(), broken: new Map<string, number>() }
+  const columns = {
+    failed: new Map<string, number>(),
+    broken: new Map<string, number>(),
+    unreachable: new Map<string, number>(),
+    error: new Map<string, number>(),
+  }
   let next = FIRST_FREE_COLUMN
   return {
-    column(metric: 'failed' | 'broken', kind: string): number {
+    column(metric: keyof typeof columns, kind: string): number {
       const known = columns[metric].get(kind)
       if (known !== undefined) return known
       // Whoever invents kinds may have this many columns of all rows, not more.
@@ -91,7 +101,7 @@ export function createKinds() {
       return column
     },
     /** The kinds of a metric that occurred in these rows' round, summed. */
-    sum(metric: 'failed' | 'broken', rows: readonly Row[]): Readonly<Record<string, number>> {
+    sum(metric: keyof typeof columns, rows: readonly Pick<Row, 'round'>[]): Readonly<Record<string, number>> {
       let result: Record<string, number> | undefined
       for (const [kind, column] of columns[metric]) {
         const count = sumColumn(rows, column)
@@ -107,8 +117,14 @@ export type Kinds = ReturnType<typeof createKinds>
 
 const NONE: Readonly<Record<string, number>> = Object.freeze({})
 
-export function sumColumn(rows: readonly Row[], column: number): number {
+export function sumColumn(rows: readonly Pick<Row, 'round'>[], column: number): number {
   let sum = 0
   for (const { round } of rows) if (column < round.length) sum += round[column]! || 0
   return sum
 }
+
+/** Unix milliseconds. */
+export const toMs = ([seconds, nanoseconds]: HrTime) => seconds * 1000 + nanoseconds / 1e6
+
+/** When the point's series began. */
+export const startMs = ({ startTime }: DataPoint<number>) => toMs(startTime)

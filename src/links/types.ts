@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api'
 
-/** Worst first: the order in which links are judged, compared and shown. `filtered` is given by probes alone. */
+/** Worst first: the order in which links are judged, compared and shown. `filtered`: probes stay unanswered, TCP does not. */
 export const LINK_STATUSES = ['failed', 'refused', 'lossy', 'slow', 'filtered', 'ok', 'idle'] as const
 export type LinkStatus = (typeof LINK_STATUSES)[number]
 
@@ -24,7 +24,9 @@ export interface Thresholds {
   readonly lossyMinSegments: number
   /** Fewer retransmits in a round prove no loss: a single one may be a spurious tail loss probe. */
   readonly lossyMinRetransmits: number
-  /** Smoothed round trip above which it counts as slow, by where the other end is. */
+  /** With fewer unanswered among the newest probes it is not lossy by them. */
+  readonly lossyMinProbes: number
+  /** Round trip, smoothed by TCP or of the last probe, above which it counts as slow, by where the other end is. */
   readonly slowMs: Readonly<Record<Scope, number>>
 }
 
@@ -34,10 +36,35 @@ export const DEFAULT_THRESHOLDS: Thresholds = {
   lossyRatio: 0.02,
   lossyMinSegments: 20,
   lossyMinRetransmits: 2,
+  lossyMinProbes: 2,
   slowMs: { node: 10, cluster: 10, private: 10, external: 200 },
 }
 
-/** What happened on one link in one round: increments, except `active` and `rttSeconds`, which are as of its end. */
+/**
+ * What the probes of a link's addresses tell at the end of a round. A link has several addresses where pods, or the
+ * addresses of a name, are folded into one.
+ */
+export interface ProbeSample {
+  /** Outcomes that became known in the round. Most rounds have none: they are shorter than the probes' interval. */
+  readonly replies: number
+  readonly timeouts: number
+  readonly unreachable: number
+  /** Refused by this host's own network: a policy (EPERM), a route. What it lacked to send at all is not counted. */
+  readonly errors: number
+  /** Addresses whose newest probe was answered. */
+  readonly answering: number
+  /** The newest outcomes, at least ten where there were as many, and how many of them were replies. */
+  readonly recent: number
+  readonly recentReplies: number
+  /** None of the addresses has answered since it was first seen. */
+  readonly neverAnswered: boolean
+  /** TCP got through to one of the addresses in the round, on any port. */
+  readonly passes: boolean
+  /** TCP got through while no probe did: they are filtered on the way, and say nothing. */
+  readonly filtered: boolean
+}
+
+/** What happened on one link in one round: increments, except what is said to be as of its end. */
 export interface LinkSample {
   readonly direction: Direction
   readonly scope: Scope | undefined
@@ -47,7 +74,7 @@ export interface LinkSample {
   readonly failures: Readonly<Record<string, number>>
   /** Established connections that ended without a FIN exchange, by `error.type`; only kinds that occurred. */
   readonly broken: Readonly<Record<string, number>>
-  /** Connections now. */
+  /** Connections at its end. */
   readonly active: number
   /** Data segments sent, those sent again included. */
   readonly segmentsSent: number
@@ -57,8 +84,15 @@ export interface LinkSample {
   /** Acknowledged by the peer. */
   readonly bytesSent: number
   readonly bytesReceived: number
-  /** Kernel's smoothed RTT, mean over live connections; undefined without one. */
+  /** Kernel's smoothed RTT at its end, mean over live connections; undefined without one. */
   readonly rttSeconds: number | undefined
+  /**
+   * Round trip of the last probe at its end, the longest where there are several addresses; NaN when none was answered;
+   * undefined where it is not known.
+   */
+  readonly latencySeconds: number | undefined
+  /** Undefined where nothing is probed (inbound links), or without a connection or attempt that it would matter to. */
+  readonly probes: ProbeSample | undefined
 }
 
 /** One end of a link. */

@@ -3,7 +3,12 @@ import type { Attributes } from '@opentelemetry/api'
 import type { ExportResult } from '@opentelemetry/core'
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-grpc'
 import { resourceFromAttributes } from '@opentelemetry/resources'
-import { MeterProvider, PeriodicExportingMetricReader, type PushMetricExporter } from '@opentelemetry/sdk-metrics'
+import {
+  InstrumentType,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+  type PushMetricExporter,
+} from '@opentelemetry/sdk-metrics'
 import type { TelemetryConfig } from '../config/index.ts'
 import { reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -76,6 +81,8 @@ function reportOnce(exporter: PushMetricExporter, endpoint: string, log: Logger)
     forceFlush: () => exporter.forceFlush(),
     shutdown: () => exporter.shutdown(),
     selectAggregation: (type) => exporter.selectAggregation?.(type) ?? { type: 0 },
-    selectAggregationTemporality: (type) => exporter.selectAggregationTemporality?.(type) ?? 1,
+    // With cumulative the SDK would repeat for ever what a component observed last that a reload took away.
+    selectAggregationTemporality: (type) =>
+      type === InstrumentType.OBSERVABLE_GAUGE ? 0 : (exporter.selectAggregationTemporality?.(type) ?? 1),
   }
 }

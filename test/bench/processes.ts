@@ -60,7 +60,12 @@ export function startNetvitals(yaml?: string): Promise<Running> {
 }
 
 export function startYardstick(program: string, object: string): Promise<Running> {
-  const child = spawn(program, [object], { stdio: ['pipe', 'pipe', 'inherit'] })
+  return startHelper([program, object])
+}
+
+/** A program that says "ready" and ends with its standard input. */
+export function startHelper([program, ...args]: readonly [string, ...string[]]): Promise<Running> {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   return running({ child, stream: child.stdout, ready: /^ready$/, end: () => child.stdin.end() })
 }
 

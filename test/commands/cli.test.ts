@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { parse } from 'yaml'
+import { COMMANDS } from '../../src/commands/flags.ts'
 import { cli } from '../support/cli.ts'
 
 const VALID = 'test/config/testdata/valid.yaml'
@@ -25,6 +25,32 @@ describe('the command line', { concurrency: 2 }, () => {
     ['a flag without its value', ['--config'], 1, /^$/, /^Error: flag needs an argument: --config\n/],
     ['an unknown command', ['valdiate'], 1, /^$/, /^Error: unknown command "valdiate" for "netvitals"\n/],
     ['a surplus argument', ['validate', 'x.yaml'], 1, /^$/, /^Error: unknown argument "x.yaml" for "validate"\n/],
+    ['a flag of another command', ['validate', '--watch'], 1, /^$/, /^Error: unknown flag: --watch\n/],
+    ['an unknown shorthand', ['-x'], 1, /^$/, /^Error: unknown shorthand flag: 'x' in -x\n/],
+    [
+      'a boolean flag with another value',
+      ['run', '--watch=maybe'],
+      1,
+      /^$/,
+      /^Error: invalid argument "maybe" for "--watch" flag: strconv.ParseBool: parsing "maybe": invalid syntax\n/,
+    ],
+    ['a boolean flag that is turned off', ['--version=false', '--version'], 0, /^netvitals version /, /^$/],
+    ['help', ['help'], 0, /^netvitals: /, /^$/],
+    [
+      'featuregate of one',
+      ['featuregate', 'confmap.enableMergeAppendOption'],
+      0,
+      /^Feature: .*\nEnabled: false\n/,
+      /^$/,
+    ],
+    [
+      'featuregate with that one on',
+      ['featuregate', '--feature-gates=confmap.enableMergeAppendOption'],
+      0,
+      /confmap\.enableMergeAppendOption +true/,
+      /^$/,
+    ],
+    ['an unknown format of doctor', ['doctor', '-o', 'xml'], 1, /^$/, /^Error: unrecognized output format: xml\n/],
     ['an invalid URI', ['validate', '--config=s_3:x'], 1, /^$/, /^Error: invalid uri: "s_3:x"\n/],
     ['an unknown scheme', ['validate', '--config=ftp:x'], 1, /^$/, /^Error: unsupported scheme on URI "ftp:x"\n/],
   ]
@@ -41,21 +67,9 @@ describe('the command line', { concurrency: 2 }, () => {
     const { code, stdout } = await cli(['--help'])
     assert.equal(code, 0)
     const lines = stdout.trimEnd().split('\n')
-    assert.ok(lines.length <= 24 && lines.every((line) => line.length <= 110), stdout)
-    for (const word of ['validate', 'components', '--config', '--set', '--version']) assert.ok(stdout.includes(word))
-  })
-
-  it('lists the components as YAML', async () => {
-    const { code, stdout } = await cli(['components'])
-    assert.equal(code, 0)
-    const listed = parse(stdout)
-    assert.deepEqual(listed.buildinfo, { command: 'netvitals', description: listed.buildinfo.description, version })
-    assert.deepEqual(
-      listed.receivers.map((entry: { name: string }) => entry.name),
-      ['netvitals'],
-    )
-    assert.ok(listed.exporters.every((entry: { stability: object }) => 'metrics' in entry.stability))
-    assert.deepEqual(listed.providers, [{ scheme: 'env' }, { scheme: 'file' }, { scheme: 'yaml' }])
+    assert.ok(lines.length <= 24 && lines.every((line) => line.length <= 80), stdout)
+    for (const word of [...Object.keys(COMMANDS), '--config', '--set', '--watch', '--feature-gates', '--version'])
+      assert.ok(word === 'help' || stdout.includes(word), word)
   })
 
   it('applies --set after every --config, wherever it stands', async () => {
@@ -63,6 +77,16 @@ describe('the command line', { concurrency: 2 }, () => {
     const { code, stderr } = await cli(['validate', set, `--config=${VALID}`])
     assert.equal(code, 1)
     assert.match(stderr, /'timeout' time: invalid duration/)
+  })
+
+  it('appends lists where the gate is on', async () => {
+    const more = `--config=yaml:{exporters: {debug/2: }, service: {pipelines: {metrics: {exporters: [debug/2]}}}}`
+    const args = ['print-config', `--config=${VALID}`, more]
+    const replaced = await cli(args)
+    assert.match(replaced.stdout, /exporters:\n +- debug\/2\n/)
+    const appended = await cli([...args, '--feature-gates=confmap.enableMergeAppendOption'])
+    assert.match(appended.stdout, /exporters:\n +- \w+\n(?: +- \S+\n)* +- debug\/2\n/)
+    assert.notEqual(replaced.stdout, appended.stdout)
   })
 
   it('takes a setting from the environment', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { COMPONENTS, INSTEAD } from '../../src/component/components.ts'
 import { createRegistry } from '../../src/component/registry.ts'
+import { loadConfig } from '../../src/config/index.ts'
 
 describe('the list of components', () => {
   for (const entry of COMPONENTS) {
@@ -34,6 +35,34 @@ describe('the list of components', () => {
       [],
     )
   })
+})
+
+describe('a component that does not belong here', () => {
+  const sentences = Object.entries(INSTEAD).flatMap(([kind, table]) =>
+    Object.entries(table).map(([type, sentence]) => ({ kind, type, sentence })),
+  )
+  const looked = ['receiver otlp', 'receiver hostmetrics', 'processor transform', 'processor k8sattributes']
+  looked.push('processor resourcedetection', 'processor cumulativetodelta', 'extension health_check')
+
+  it('is one that users look for', () => {
+    const names = sentences.map(({ kind, type }) => `${kind} ${type}`)
+    assert.deepEqual(
+      looked.filter((name) => !names.includes(name)),
+      [],
+    )
+  })
+
+  for (const { kind, type, sentence } of sentences) {
+    it(`${kind} ${type} is refused with one sentence: what to use instead`, async () => {
+      assert.match(sentence, /^[^\n.]+(?:\.[a-z_][^\n.]*)*$/)
+      const settings = `yaml:{${kind}s: {${type}: }, service: {pipelines: {metrics: {}}}}`
+      await assert.rejects(loadConfig({ uris: [settings], registry: createRegistry() }), (error: Error) => {
+        const lines = error.message.split('\n')
+        const said = lines.findIndex((line) => line.startsWith(`'${kind}s' unknown type: "${type}" for id: "${type}"`))
+        return said >= 0 && lines[said + 1] === `    at ${kind}s::${type}: ${sentence}`
+      })
+    })
+  }
 })
 
 describe('the registry', () => {

@@ -26,6 +26,9 @@ const accepted: [what: string, schema: z.ZodType, input: unknown, value: unknown
   ['a whole number', fields.integer(), -5, -5],
   ['an expanded whole number', fields.integer(), expanded(83, '0123'), 83],
   ['a number', fields.number(), 1.5, 1.5],
+  ['a whole number with a fraction of nothing', fields.integer(), 1e3, 1000],
+  ['a whole number beyond 2^53', fields.integer(), 2n ** 63n - 1n, 2 ** 63],
+  ['a component id', fields.id(), 'a / b', 'a/b'],
   ['a duration', fields.duration(), '1m30s', 90_000],
   ['a duration as a number of nanoseconds', fields.duration(), 5_000_000, 5],
   ['a duration as a number of milliseconds', fields.duration({ bare: 'ms' }), 5000, 5000],
@@ -47,6 +50,7 @@ const accepted: [what: string, schema: z.ZodType, input: unknown, value: unknown
   ['a list of names and values', fields.mapList(fields.secret()), [{ name: 'a', value: 'b' }], { a: 'b' }],
   ['one of some words', fields.oneOf(['a', 'b']), 'b', 'b'],
   ['one of some words in another case', fields.oneOf(['Info'], { ignoreCase: true }), 'INFO', 'Info'],
+  ['anything, with numbers that JSON can hold', fields.any(), { a: 2n ** 60n }, { a: 2 ** 60 }],
   ['anything, without traces of expansion', fields.any(), { a: [expanded(1, '1')] }, { a: [1] }],
 ]
 
@@ -71,6 +75,15 @@ const refused: [what: string, schema: z.ZodType, input: unknown, messages: strin
   ],
   ['a number below its minimum', fields.integer({ min: 1 }), 0, ['must be at least 1, got 0']],
   ['a number above its maximum', fields.number({ max: 1 }), 1.5, ['must be at most 1, got 1.5']],
+  ['a whole number beyond 64 bits', fields.integer(), 2n ** 64n, ["expected type 'int', got 18446744073709551616"]],
+  [
+    'an endless duration',
+    fields.duration(),
+    Infinity,
+    ["expected type 'time.Duration', got unconvertible type 'float64'"],
+  ],
+  ['an id with nothing behind its slash', fields.id(), 'a/', ['in "a/" id: the part after / should not be empty']],
+  ['a number as an id', fields.id(), 5, ["expected type 'component.ID', got unconvertible type 'int'"]],
   ['infinity', fields.number(), Infinity, ['must be a finite number, got Infinity']],
   ['a duration of an unknown unit', fields.duration(), '1d', ['time: unknown unit']],
   ['a duration below its minimum', fields.duration({ min: 1000 }), '200ms', ['must be at least 1s, got 200ms']],
@@ -107,7 +120,10 @@ const refused: [what: string, schema: z.ZodType, input: unknown, messages: strin
 
 describe('a field', () => {
   for (const [what, schema, input, value] of accepted) {
-    it(`takes ${what}`, () => assert.deepEqual(readWith(schema, input), value))
+    it(`takes ${what}`, () => {
+      const read = readWith(schema, input)
+      assert.deepEqual(fields.fieldOf(schema)?.kind === 'id' ? String(read) : read, value)
+    })
   }
   for (const [what, schema, input, messages] of refused) {
     it(`refuses ${what}`, () => assert.deepEqual(messagesOf(schema, input), messages))
@@ -135,16 +151,58 @@ describe('an object of fields', () => {
     assert.deepEqual(readWith(schema, {}), { timeout: 5000, tls: { insecure: false } })
   })
 
-  it('takes null, itself or of a key, for the default', () => {
+  it('takes null for its defaults, and for a key that holds an object, a list or nothing', () => {
     assert.deepEqual(readWith(schema, null), readWith(schema, {}))
-    assert.deepEqual(readWith(schema, { timeout: null, tls: expanded(null, '') }), readWith(schema, {}))
+    assert.deepEqual(readWith(schema, { name: null, tls: null }), readWith(schema, {}))
+    assert.deepEqual(readWith(schema, { tls: expanded(null, '') }), readWith(schema, {}))
   })
 
-  it('keeps an expanded null for text, which is what was written', () => {
-    assert.deepEqual(readWith(schema, { name: expanded(null, '~') }), {
+  it('takes null for zero where a number or a text is wanted, as the Collector does', () => {
+    assert.deepEqual(readWith(schema, { timeout: null, tls: { insecure: null } }), {
       ...(readWith(schema, {}) as object),
-      name: '~',
+      timeout: 0,
     })
+    const text = fields.object({ word: fields.string().prefault('x'), needed: fields.string() })
+    assert.deepEqual(readWith(text, { word: null, needed: 'a' }), { word: '', needed: 'a' })
+    assert.deepEqual(messagesOf(text, { needed: null }), ['needed is required and has no default'])
+    const bounded = fields.object({ count: fields.integer({ min: 1 }).prefault(5) })
+    assert.deepEqual(messagesOf(bounded, { count: null }), ['count must be at least 1, got 0'])
+  })
+
+  it('takes an empty variable for the zero of its target, as the Collector does, and for no value where there is none', () => {
+    const zero = fields.object({
+      text: fields.string().prefault('x'),
+      flag: fields.boolean().prefault(true),
+      count: fields.integer().prefault(5),
+      ratio: fields.number().prefault(0.5),
+      time: fields.duration().prefault('5s'),
+      items: fields.list(fields.string()).prefault(['a']),
+      headers: fields.mapList(fields.secret()).prefault({ a: 'b' }),
+      word: fields.oneOf(['a', '']).prefault('a'),
+      other: fields.oneOf(['a', 'b']).prefault('a'),
+      bytes: fields.size().prefault('4MiB'),
+      part: fields.object({ count: fields.integer().prefault(5) }).prefault({}),
+      maybe: fields.string().optional(),
+    })
+    const empty = Object.keys(zero.parse({})).concat('maybe')
+    const input = Object.fromEntries(empty.map((key) => [key, expanded(null, '')]))
+    assert.deepEqual(readWith(zero, input), {
+      text: '',
+      flag: false,
+      count: 0,
+      ratio: 0,
+      time: 0,
+      items: [],
+      headers: {},
+      word: '',
+      other: 'a',
+      bytes: 4_194_304,
+      part: { count: 5 },
+    })
+  })
+
+  it('takes what was written for text, though YAML would make nothing of it', () => {
+    assert.deepEqual(readWith(fields.object({ name: fields.string() }), { name: expanded(null, '~') }), { name: '~' })
   })
 
   it('names all unknown keys, at every depth, beside the other errors', () => {
@@ -153,6 +211,11 @@ describe('an object of fields', () => {
       'tls has invalid keys: x',
       'has invalid keys: y, z',
     ])
+  })
+
+  it('refuses an unknown key that is null, or a property of every object', () => {
+    const input = JSON.parse('{"z": null, "__proto__": null, "constructor": null}')
+    assert.deepEqual(messagesOf(schema, input), ['has invalid keys: __proto__, constructor, z'])
   })
 
   it('is checked as a whole only when its keys are right', () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -85,6 +86,19 @@ describe('resolving a configuration', () => {
     })
   })
 
+  it('appends lists of components when it is asked to, each once', async () => {
+    const uris = [
+      'yaml:service: {extensions: [a], pipelines: {metrics: {receivers: [a], processors: [a]}}}',
+      'yaml:service: {extensions: [a, b], pipelines: {metrics: {receivers: [b, 9223372036854775807], processors: [b]}}}',
+    ]
+    assert.deepEqual(await resolve({ uris, appendLists: true }), {
+      service: {
+        extensions: ['a', 'b'],
+        pipelines: { metrics: { receivers: ['a', 'b', 9223372036854775807n], processors: ['b'] } },
+      },
+    })
+  })
+
   const expansions: [what: string, yaml: string, value: unknown][] = [
     ['a whole value keeps its type', `\${env:NV_PORT}`, 3044],
     ['a name without scheme is a variable', `\${NV_PORT}`, 3044],
@@ -148,6 +162,23 @@ describe('resolving a configuration', () => {
   it('refuses a file that is too large or never ends', async () => {
     const [problem] = await problemsOf('file:/dev/zero')
     assert.match(problem!, /unable to read the file file:\/dev\/zero: larger than/)
+  })
+
+  it('waits for a pipe whose writer is slow, and not for ever, with the URI and the key that asked', async () => {
+    const fifo = join(folder, 'fifo')
+    execFileSync('mkfifo', [fifo])
+    const slow = spawn('sh', ['-c', `exec 3<>${fifo}; sleep 0.3; echo 42 >&3; sleep 0.3`])
+    await new Promise((done) => setTimeout(done, 100))
+    assert.equal(await expand(`\${file:${fifo}}`), 42)
+    slow.kill()
+    const silent = spawn('sh', ['-c', `exec 3<>${fifo}; exec sleep 20`])
+    await new Promise((done) => setTimeout(done, 100))
+    try {
+      const [problem] = await problemsOf(`yaml:a: {b: "\${file:${fifo}}"}`)
+      assert.match(problem!, /^a::b unable to read .*file:.*fifo.*: no (?:data|answer) within 5 s$/)
+    } finally {
+      silent.kill()
+    }
   })
 
   it('knows the schemes it is given', async () => {

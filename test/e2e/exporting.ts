@@ -2,14 +2,22 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import type { HrTime } from '@opentelemetry/api'
 import { createNoopMeter } from '@opentelemetry/api'
 import { DataPointType, type ResourceMetrics } from '@opentelemetry/sdk-metrics'
-import type { Exporter, Host } from '../../src/component/types.ts'
-import { factory } from '../../src/exporters/otlp_grpc/index.ts'
+import type { Exporter, ExporterFactory, Host } from '../../src/component/types.ts'
+import { factory as otlpGrpc } from '../../src/exporters/otlp_grpc/index.ts'
 import { createLogger } from '../../src/log.ts'
 import { type Point, seriesKey, type Value, type Values } from './otlp-json.ts'
 
 /** The one exporter under test, as the service would make it from this configuration. */
-export async function startExporter(config: Readonly<Record<string, unknown>>): Promise<TestExporter> {
-  const id = { type: 'otlp_grpc', name: '', toString: () => 'otlp_grpc' }
+export async function startExporter<C>(
+  config: Readonly<Record<string, unknown>>,
+  factory: ExporterFactory<C> = otlpGrpc as ExporterFactory<unknown> as ExporterFactory<C>,
+): Promise<TestExporter> {
+  return runExporter(factory, factory.config.parse(config))
+}
+
+/** The same, of a configuration that was read already. */
+export async function runExporter<C>(factory: ExporterFactory<C>, config: C): Promise<TestExporter> {
+  const id = { type: factory.type, name: '', toString: () => factory.type }
   const logged: string[] = []
   const settings = {
     id,
@@ -17,7 +25,7 @@ export async function startExporter(config: Readonly<Record<string, unknown>>): 
     meter: createNoopMeter(),
     version: '0.1.0',
   }
-  const exporter = factory.create(settings, factory.config.parse(config))
+  const exporter = factory.create(settings, config)
   const reports: string[] = []
   const host: Host = {
     fatal: (error) => {

@@ -44,6 +44,7 @@ const VARIANTS: Readonly<Record<string, readonly Attributes[]>> = {
 /** The names at a Prometheus endpoint, as operators query them. @see the OpenTelemetry-to-Prometheus specification */
 export const PROMETHEUS_NAMES: Readonly<Record<string, string>> = {
   'container.net.latency': 'container_net_latency_seconds',
+  'container.net.probes': 'container_net_probes_total',
   'container.net.tcp.successful_connects': 'container_net_tcp_successful_connects_total',
   'container.net.tcp.failed_connects': 'container_net_tcp_failed_connects_total',
   'container.net.tcp.connection_time': 'container_net_tcp_connection_time_seconds_total',

@@ -17,7 +17,8 @@ export interface Point {
   readonly flags?: number
 }
 
-const GAUGES = new Set(['rtt'])
+const GAUGES = new Set(['rtt', 'latency'])
+const PROBE_METRICS = new Set(['latency', 'probes'])
 const NON_MONOTONIC = new Set(['active_connections'])
 
 /** A container's points of one cycle, as the receiver lays them out. */
@@ -32,7 +33,12 @@ export function resourceMetrics(
     let data = metrics.get(metric)
     if (data === undefined) {
       data = {
-        descriptor: { name: `container.net.tcp.${metric}`, description: '', unit: '', valueType: 0 },
+        descriptor: {
+          name: `container.net.${PROBE_METRICS.has(metric) ? '' : 'tcp.'}${metric}`,
+          description: '',
+          unit: '',
+          valueType: 0,
+        },
         aggregationTemporality: temporality,
         dataPointType: GAUGES.has(metric) ? GAUGE : SUM,
         isMonotonic: !NON_MONOTONIC.has(metric),
@@ -91,6 +97,40 @@ export function linkPoints(attributes: Attributes, totals: Totals, startMs: numb
   add('bytes_received', totals.received)
   add('rtt', totals.rtt)
   return points
+}
+
+/** What became of an address's probes: totals since `startMs`, and the last round trip in seconds. */
+export interface ProbeTotals {
+  reply?: number
+  timeout?: number
+  /** By error.type. */
+  unreachable?: Readonly<Record<string, number>>
+  error?: Readonly<Record<string, number>>
+  latency?: number
+}
+
+export function probePoints(address: string, scope: string, totals: ProbeTotals, startMs: number): Point[] {
+  const pinged = {
+    'destination.address': address,
+    'network.type': address.includes(':') ? 'ipv6' : 'ipv4',
+    'destination.scope': scope,
+  }
+  const point = (metric: string, value: number, extra: Attributes = {}): Point => ({
+    metric,
+    value,
+    attributes: Object.freeze({ ...pinged, ...extra }),
+    startMs,
+  })
+  const { reply = 0, timeout = 0, unreachable = {}, error = {}, latency } = totals
+  return [
+    ...(latency === undefined ? [] : [point('latency', latency)]),
+    point('probes', reply, { result: 'reply' }),
+    point('probes', timeout, { result: 'timeout' }),
+    ...Object.entries(unreachable).map(([type, n]) =>
+      point('probes', n, { result: 'unreachable', 'error.type': type }),
+    ),
+    ...Object.entries(error).map(([type, n]) => point('probes', n, { result: 'error', 'error.type': type })),
+  ]
 }
 
 export function outbound(address: string, port: number, scope: string, extra: Attributes = {}): Attributes {

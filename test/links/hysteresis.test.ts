@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { advance, type Standing, UNKNOWN } from '../../src/links/hysteresis.ts'
+import type { Verdict } from '../../src/links/judge.ts'
 import { compareStatus, isBad, LINK_STATUSES, type LinkStatus } from '../../src/links/types.ts'
 
 /** Statuses shown after each of these rounds. */
@@ -40,6 +41,18 @@ for (const [what, verdicts, expected] of CASES) {
     assert.equal(shown(verdicts.split(' ') as LinkStatus[]).join(' '), expected)
   })
 }
+
+test('answered probes alone end a bad status, break a row of bad rounds, and make nothing ok', () => {
+  const answered = { status: 'ok', reason: '', quiet: true } as const
+  const failed = { status: 'failed', reason: 'no answer' } as const
+  const after = (...verdicts: Verdict[]) => verdicts.reduce((standing, verdict) => advance(standing, verdict), UNKNOWN)
+  assert.equal(after(answered, answered).status, 'idle')
+  assert.equal(after(failed, answered, failed).status, 'idle')
+  assert.equal(after(failed, failed, answered, answered).status, 'failed')
+  assert.equal(after(failed, failed, answered, answered, answered).status, 'ok')
+  const data = { status: 'ok', reason: '' } as const
+  assert.equal(after(data, answered, answered, answered).status, 'idle', 'three rounds without traffic')
+})
 
 test('after twelve silent rounds a bad status is history', () => {
   const silence = Array<LinkStatus>(12).fill('idle')

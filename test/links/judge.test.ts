@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { judge } from '../../src/links/judge.ts'
-import { DEFAULT_THRESHOLDS, type LinkSample } from '../../src/links/types.ts'
+import { DEFAULT_THRESHOLDS, type LinkSample, type ProbeSample } from '../../src/links/types.ts'
 
 const QUIET: LinkSample = {
   direction: 'outbound',
@@ -16,6 +16,8 @@ const QUIET: LinkSample = {
   bytesSent: 0,
   bytesReceived: 0,
   rttSeconds: undefined,
+  latencySeconds: undefined,
+  probes: undefined,
 }
 const TRAFFIC = {
   connects: 5,
@@ -25,6 +27,22 @@ const TRAFFIC = {
   bytesReceived: 50_000,
   rttSeconds: 0.001,
 }
+
+const PROBED: ProbeSample = {
+  replies: 0,
+  timeouts: 0,
+  unreachable: 0,
+  errors: 0,
+  answering: 1,
+  recent: 10,
+  recentReplies: 10,
+  neverAnswered: false,
+  passes: false,
+  filtered: false,
+}
+/** A round with one probe, which was not answered, on a link that idles. */
+const UNANSWERED: ProbeSample = { ...PROBED, timeouts: 1, answering: 0, recentReplies: 9 }
+const NEVER: ProbeSample = { ...UNANSWERED, neverAnswered: true, recent: 3, recentReplies: 0 }
 
 const CASES: [what: string, sample: Partial<LinkSample>, status: string, reason: string][] = [
   ['a round without anything is idle', {}, 'idle', ''],
@@ -106,6 +124,88 @@ const CASES: [what: string, sample: Partial<LinkSample>, status: string, reason:
   ['100 ms to the outside', { ...TRAFFIC, scope: 'external', rttSeconds: 0.1 }, 'ok', ''],
   ['201 ms to the outside', { ...TRAFFIC, scope: 'external', rttSeconds: 0.201 }, 'slow', 'round trip above 200 ms'],
   ['nobody knows where it is: no threshold', { ...TRAFFIC, scope: undefined, rttSeconds: 9 }, 'ok', ''],
+
+  ['a probe without an answer', { active: 1, probes: UNANSWERED }, 'failed', 'no answer to a probe'],
+  [
+    'three of them, by policy and by ICMP',
+    { active: 1, probes: { ...UNANSWERED, unreachable: 1, errors: 1 } },
+    'failed',
+    'no answer to 3 probes',
+  ],
+  ['beside TCP that gets through: chance', { ...TRAFFIC, probes: { ...UNANSWERED, passes: true } }, 'ok', ''],
+  ['while another address of the name answers', { active: 2, probes: { ...UNANSWERED, answering: 1 } }, 'idle', ''],
+  ['a round without a new outcome', { active: 1, probes: { ...UNANSWERED, timeouts: 0 } }, 'idle', ''],
+  ['data resent, and no probe answered', { dataRetransmits: 1, probes: UNANSWERED }, 'failed', 'no ACK, 1 resent'],
+  [
+    'outside, where it answered before',
+    { scope: 'external', active: 1, probes: UNANSWERED },
+    'failed',
+    'no answer to a probe',
+  ],
+  ['inside, where it never answered', { active: 1, probes: NEVER }, 'failed', 'no answer to a probe'],
+  ['outside, where it never answered', { scope: 'external', probes: NEVER }, 'filtered', 'no answer to probes'],
+  [
+    'outside, never answered, and TCP cut too',
+    { scope: 'external', dataRetransmits: 3, probes: NEVER },
+    'failed',
+    'no ACK, 3 resent',
+  ],
+  [
+    'TCP got through while it never answered',
+    { active: 1, probes: { ...NEVER, filtered: true } },
+    'filtered',
+    'no answer to probes',
+  ],
+  [
+    'the same between two probes, with traffic',
+    { ...TRAFFIC, probes: { ...NEVER, timeouts: 0, passes: true, filtered: true } },
+    'filtered',
+    'no answer to probes',
+  ],
+  ['the same without', { active: 1, probes: { ...NEVER, timeouts: 0, filtered: true } }, 'idle', ''],
+  [
+    'filtered and slow is slow',
+    { ...TRAFFIC, rttSeconds: 0.02, probes: { ...NEVER, filtered: true } },
+    'slow',
+    'round trip above 10 ms',
+  ],
+  [
+    'two of the last ten probes lost',
+    { active: 1, probes: { ...PROBED, replies: 1, recentReplies: 8 } },
+    'lossy',
+    '2/10 probes unanswered',
+  ],
+  [
+    'two of the last two hundred',
+    { ...TRAFFIC, probes: { ...PROBED, replies: 9, recent: 200, recentReplies: 198 } },
+    'ok',
+    '',
+  ],
+  [
+    'outside, beside segments that all passed: ICMP is limited',
+    { ...TRAFFIC, scope: 'external', probes: { ...PROBED, replies: 1, recentReplies: 5 } },
+    'ok',
+    '',
+  ],
+  [
+    'outside, with nothing but probes',
+    { scope: 'external', active: 1, probes: { ...PROBED, replies: 1, recentReplies: 5 } },
+    'lossy',
+    '5/10 probes unanswered',
+  ],
+  [
+    'a slow answer',
+    { active: 1, latencySeconds: 0.0101, probes: { ...PROBED, replies: 1 } },
+    'slow',
+    'latency above 10 ms',
+  ],
+  [
+    'a slow answer from outside',
+    { scope: 'external', active: 1, latencySeconds: 0.201, probes: { ...PROBED, replies: 1 } },
+    'slow',
+    'latency above 200 ms',
+  ],
+  ['the same answer a round later', { active: 1, latencySeconds: 0.0101, probes: PROBED }, 'idle', ''],
 ]
 
 for (const [what, sample, status, reason] of CASES) {
@@ -114,6 +214,11 @@ for (const [what, sample, status, reason] of CASES) {
   })
 }
 
+test('an answered probe alone clears, and is no traffic', () => {
+  const sample = { ...QUIET, active: 1, latencySeconds: 0.001, probes: { ...PROBED, replies: 1 } }
+  assert.deepEqual(judge(sample, DEFAULT_THRESHOLDS), { status: 'ok', reason: '', quiet: true })
+})
+
 test('every threshold is a setting', () => {
   const thresholds = {
     failedRatio: 0.01,
@@ -121,6 +226,7 @@ test('every threshold is a setting', () => {
     lossyRatio: 0.5,
     lossyMinSegments: 2,
     lossyMinRetransmits: 1,
+    lossyMinProbes: 1,
     slowMs: { node: 1, cluster: 2, private: 3, external: 4 },
   }
   const status = (sample: Partial<LinkSample>) => judge({ ...QUIET, ...TRAFFIC, ...sample }, thresholds).status
@@ -130,4 +236,6 @@ test('every threshold is a setting', () => {
   assert.equal(status({ dataRetransmits: 499 }), 'ok')
   assert.equal(status({ scope: 'node', rttSeconds: 0.0015 }), 'slow')
   assert.equal(status({ scope: 'private', rttSeconds: 0.0025 }), 'ok')
+  assert.equal(status({ probes: { ...PROBED, replies: 1, recent: 2, recentReplies: 1 } }), 'lossy')
+  assert.equal(status({ rttSeconds: 0.001, latencySeconds: 0.0025, probes: { ...PROBED, replies: 1 } }), 'slow')
 })

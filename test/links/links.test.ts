@@ -78,6 +78,8 @@ test('a round has the increments since the one before, and rates over the time b
     bytesSent: 5000,
     bytesReceived: 10_000,
     rttSeconds: 0.25,
+    latencySeconds: undefined,
+    probes: undefined,
     connectsPerSecond: 1,
     bytesSentPerSecond: 1000,
     bytesReceivedPerSecond: 2000,

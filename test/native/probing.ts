@@ -56,23 +56,30 @@ export function addressBytes(text: string): Uint8Array {
   return Uint8Array.from(all.flatMap((group) => [group >>> 8, group & 255]))
 }
 
+export function readResults(buffer: Uint8Array, length: number): Result[] {
+  const at = ProbeResultLayout
+  const view = new DataView(buffer.buffer, buffer.byteOffset, length)
+  return Array.from({ length: length / at.size }, (_, index) => {
+    const from = index * at.size
+    return {
+      target: view.getUint32(from + at.target, true),
+      outcome: view.getUint8(from + at.outcome),
+      rttSeconds: view.getFloat64(from + at.rttSeconds, true),
+      errno: view.getInt32(from + at.errno, true),
+      icmpType: view.getUint8(from + at.icmpType),
+      icmpCode: view.getUint8(from + at.icmpCode),
+    }
+  })
+}
+
 /** A prober whose results are kept; closed when the test ends. */
 export function probing(t: TestContext, more: Partial<NativeProberOptions> = {}) {
   const results: Result[] = []
   const batches: number[] = []
   const onResults = (buffer: Uint8Array, length: number) => {
-    const at = ProbeResultLayout
-    const view = new DataView(buffer.buffer, buffer.byteOffset, length)
-    batches.push(length / at.size)
-    for (let from = 0; from < length; from += at.size)
-      results.push({
-        target: view.getUint32(from + at.target, true),
-        outcome: view.getUint8(from + at.outcome),
-        rttSeconds: view.getFloat64(from + at.rttSeconds, true),
-        errno: view.getInt32(from + at.errno, true),
-        icmpType: view.getUint8(from + at.icmpType),
-        icmpCode: view.getUint8(from + at.icmpCode),
-      })
+    const batch = readResults(buffer, length)
+    batches.push(batch.length)
+    results.push(...batch)
   }
   const prober = createProber({ onResults, onError: (error) => assert.fail(error), ...more })
   t.after(() => prober.close())

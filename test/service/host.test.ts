@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createNoopMeter } from '@opentelemetry/api'
 import { createLogger } from '../../src/log.ts'
 import { createHost } from '../../src/service/host.ts'
 
@@ -8,8 +7,7 @@ function hostOf() {
   const lines: string[] = []
   const host = createHost({
     log: createLogger({ write: (line) => lines.push(line.replace(/^\S+\t/, '').trimEnd()) }),
-    meter: createNoopMeter(),
-    extensions: new Map(),
+    extension: () => undefined,
     onFatal: () => {},
   })
   return { host, lines }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { createRegistry } from '../../src/component/registry.ts'
 import { loadConfig } from '../../src/config/index.ts'
-import { createLogger } from '../../src/log.ts'
+import { createSwitchableLogger } from '../../src/log.ts'
 import { buildService } from '../../src/service/service.ts'
 import { ownResource } from '../../src/service/telemetry.ts'
 import { createTestComponents } from '../support/components.ts'
@@ -64,8 +64,8 @@ service:
 async function run(yaml: string): Promise<string[]> {
   const lines: string[] = []
   const config = await loadConfig({ uris: [`yaml:${yaml}`], registry: createRegistry(createTestComponents().entries) })
-  const log = createLogger({ write: (line) => lines.push(line) })
-  const service = await buildService(config, { version: '1.2.3', log, onFatal: assert.fail })
+  const logger = createSwitchableLogger({ write: (line) => lines.push(line) })
+  const service = await buildService(config, { version: '1.2.3', logger, onFatal: assert.fail })
   await service.start()
   await service.stop()
   return lines
@@ -94,6 +94,27 @@ describe("the program's own metrics", () => {
     }
   })
 
+  it('go to the readers of a new configuration, the last ones to those before', async () => {
+    const [first, second] = [await startReceiver(), await startReceiver()]
+    const registry = createRegistry(createTestComponents().entries)
+    const load = (port: number) => loadConfig({ uris: [`yaml:${configOf(port)}`], registry })
+    try {
+      const logger = createSwitchableLogger({ write: () => {} })
+      const service = await buildService(await load(first.port), { version: '1.2.3', logger, onFatal: assert.fail })
+      await service.start()
+      await service.reload(await load(second.port))
+      assert.equal(first.requests.length, 1)
+      assert.ok(first.requests[0]!.body.includes('otelcol_receiver_accepted_metric_points'))
+      assert.equal(second.requests.length, 0)
+      await service.stop()
+      assert.equal(first.requests.length, 1)
+      assert.ok(second.requests[0]!.body.includes('otelcol_process_uptime'))
+    } finally {
+      first.stop()
+      second.stop()
+    }
+  })
+
   it('go nowhere at level none', async () => {
     const receiver = await startReceiver()
     try {
@@ -115,8 +136,10 @@ describe("the program's own metrics", () => {
 
   it('have a resource of their own, which the configuration may change', () => {
     const resource = { 'service.name': 'nv', 'host.name': null }
-    const { 'service.instance.id': instance, ...rest } = ownResource({ resource }, '1.2.3')
-    assert.match(String(instance), /^[0-9a-f-]{36}$/)
-    assert.deepEqual(rest, { 'service.name': 'nv', 'service.version': '1.2.3' })
+    assert.deepEqual(ownResource({ resource }, '1.2.3', 'one'), {
+      'service.name': 'nv',
+      'service.version': '1.2.3',
+      'service.instance.id': 'one',
+    })
   })
 })

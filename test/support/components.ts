@@ -2,40 +2,64 @@ import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import type { ComponentEntry } from '../../src/component/components.ts'
 import type {
   Batch,
+  Consumer,
   ExporterFactory,
   ExtensionFactory,
   Factory,
   ProcessorFactory,
+  Receiver,
   ReceiverFactory,
 } from '../../src/component/types.ts'
-import { any, boolean, duration, object, string } from '../../src/config/fields.ts'
+import { any, boolean, duration, integer, object, string } from '../../src/config/fields.ts'
+import type { Logger } from '../../src/log.ts'
 
 /** Small components that run as any other does; what they did is in `journal`, in its order. */
 export function createTestComponents() {
   const journal: string[] = []
   const received = new Map<string, Batch[]>()
+  const receivers = new Map<string, { next: Consumer; log: Logger }>()
 
-  const receiver: ReceiverFactory<{ start?: string | undefined; deliver?: string | undefined }> = {
+  interface ScriptConfig {
+    start?: string | undefined
+    deliver?: string | undefined
+    /** Takes over from another that has this too. */
+    heir?: number | undefined
+  }
+  const heirs = new WeakMap<Receiver, number>()
+  const receiver: ReceiverFactory<ScriptConfig> = {
     kind: 'receiver',
     type: 'script',
     stability: 'development',
     description: 'Delivers one batch at the start.',
-    config: object({ start: string().optional(), deliver: string().optional() }),
-    create({ id }, config, next) {
-      return {
+    config: object({ start: string().optional(), deliver: string().optional(), heir: integer().optional() }),
+    create({ id, log }, config, next) {
+      let stopped = false
+      const self: Receiver = {
+        async takeOver(_host, previous) {
+          const before = heirs.get(previous)
+          if (config.heir === undefined || before === undefined) return false
+          journal.push(`script/${config.heir} takes over from script/${before}`)
+          receivers.set(id.toString(), { next, log })
+          return true
+        },
         async start(host) {
           journal.push(`start ${id}`)
           if (config.start === 'throw') throw new Error('no device')
           if (config.start === 'fatal') setImmediate(() => host.fatal(new Error('device gone')))
           if (config.start === 'uncaught') setImmediate(() => JSON.parse('{'))
           if (config.start === 'rejection') void Promise.reject(new Error('nobody listens'))
+          receivers.set(id.toString(), { next, log })
           if (config.deliver !== undefined) await next.consume(batchOf(config.deliver, [1, 2, 3]))
         },
         async stop() {
+          if (stopped) return
+          stopped = true
           journal.push(`stop ${id}`)
           if (config.start === 'deliver at stop') await next.consume(batchOf('last', [1]))
         },
       }
+      if (config.heir !== undefined) heirs.set(self, config.heir)
+      return self
     },
   }
 
@@ -58,7 +82,12 @@ export function createTestComponents() {
     },
   }
 
-  const exporter: ExporterFactory<{ fail: boolean; stop_after: number; create?: string | undefined }> = {
+  const exporter: ExporterFactory<{
+    fail: boolean
+    stop_after: number
+    create?: string | undefined
+    token_file?: string | undefined
+  }> = {
     kind: 'exporter',
     type: 'memory',
     aliases: ['ram'],
@@ -68,6 +97,7 @@ export function createTestComponents() {
       fail: boolean().prefault(false),
       stop_after: duration().prefault('0s'),
       create: string().optional(),
+      token_file: string().optional(),
     }).superRefine((value, ctx) => {
       if (value.create === 'nonsense') ctx.addIssue({ code: 'custom', message: 'cannot create nonsense' })
     }),
@@ -104,7 +134,10 @@ export function createTestComponents() {
     }),
   }
 
-  return { journal, received, entries: [receiver, processor, exporter, extension].map(toEntry) }
+  /** Lets a running receiver deliver a batch. */
+  const deliver = (id: string, batch: Batch) => receivers.get(id)!.next.consume(batch)
+  const logOf = (id: string) => receivers.get(id)!.log
+  return { journal, received, deliver, logOf, entries: [receiver, processor, exporter, extension].map(toEntry) }
 }
 
 export function toEntry(factory: Factory): ComponentEntry {

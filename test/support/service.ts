@@ -1,6 +1,6 @@
 import { createRegistry } from '../../src/component/registry.ts'
 import { loadConfig } from '../../src/config/index.ts'
-import { createLogger } from '../../src/log.ts'
+import { createSwitchableLogger } from '../../src/log.ts'
 import { buildService } from '../../src/service/service.ts'
 import { createTestComponents } from './components.ts'
 
@@ -9,11 +9,14 @@ export async function serviceOf(yaml: string) {
   const components = createTestComponents()
   const lines: string[] = []
   const fatal: Error[] = []
-  const config = await loadConfig({ uris: [`yaml:${yaml}`], registry: createRegistry(components.entries) })
-  const service = await buildService(config, {
+  const registry = createRegistry(components.entries)
+  const configOf = (text: string) => loadConfig({ uris: [`yaml:${text}`], registry })
+  const write = (line: string) => void lines.push(line)
+  const logger = createSwitchableLogger({ level: 'info', write })
+  const service = await buildService(await configOf(yaml), {
     version: '1.2.3',
-    log: createLogger({ level: 'debug', write: (line) => lines.push(line) }),
+    logger: { log: logger.log, prepare: (options) => logger.prepare({ ...options, write }) },
     onFatal: (error) => fatal.push(error),
   })
-  return { ...components, service, lines, fatal }
+  return { ...components, service, lines, fatal, configOf }
 }

@@ -116,6 +116,9 @@ const loss: Column = {
       : number(link.lossRatio, formatRatio, isLossy(link, context) ? ['yellow'] : []),
 }
 
+const slowStyles = ({ scope }: Link, seconds: number, { thresholds }: Context): Style[] =>
+  scope !== undefined && seconds * 1000 > thresholds.slowMs[scope] ? ['yellow'] : []
+
 const rtt: Column = {
   id: 'rtt',
   title: () => 'RTT',
@@ -124,8 +127,19 @@ const rtt: Column = {
   width: 8,
   cell: (link, context) => {
     if (link.rttSeconds === undefined) return nothing(context)
-    const slow = link.scope !== undefined && link.rttSeconds * 1000 > context.thresholds.slowMs[link.scope]
-    return { text: formatSeconds(link.rttSeconds), styles: slow ? ['yellow'] : [] }
+    return { text: formatSeconds(link.rttSeconds), styles: slowStyles(link, link.rttSeconds, context) }
+  },
+}
+
+const ping: Column = {
+  id: 'ping',
+  title: () => 'PING',
+  align: 'right',
+  width: 7,
+  cell: (link, context) => {
+    if (link.latencySeconds === undefined) return nothing(context)
+    if (Number.isNaN(link.latencySeconds)) return { text: 'lost', styles: ['bold', 'red'] }
+    return { text: formatSeconds(link.latencySeconds), styles: slowStyles(link, link.latencySeconds, context) }
   },
 }
 
@@ -168,9 +182,10 @@ export const COLUMNS: readonly Column[] = [
   retransmits,
   loss,
   rtt,
+  ping,
   bytesOut,
   bytesIn,
 ]
 
 /** What gives way, in this order, until the names have room; what is not named here always stays. */
-export const REDUCTIONS: readonly string[] = ['retransmits', 'in', 'out', 'connects', 'active']
+export const REDUCTIONS: readonly string[] = ['retransmits', 'in', 'out', 'connects', 'active', 'rtt']

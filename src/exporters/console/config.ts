@@ -24,14 +24,17 @@ const thresholds = object({
   lossy_min_retransmits: count(defaults.lossyMinRetransmits).describe(
     'With fewer retransmits in a cycle a link is not called lossy.',
   ),
+  lossy_min_probes: count(defaults.lossyMinProbes).describe(
+    'With fewer of the last ten probes unanswered a link is not called lossy by them.',
+  ),
   slow: object({
-    node: milliseconds(slowMs.node).describe('Smoothed RTT above which a link within this host is slow.'),
+    node: milliseconds(slowMs.node).describe('Round trip above which a link within this host is slow.'),
     cluster: milliseconds(slowMs.cluster).describe('The same within the cluster.'),
     private: milliseconds(slowMs.private).describe('The same to other private addresses.'),
     external: milliseconds(slowMs.external).describe('The same to the outside.'),
   })
     .prefault({})
-    .describe('Smoothed round trip times above which a link is slow, by where the other end is.'),
+    .describe('Round trip times, of TCP or of probes, above which a link is slow, by where the other end is.'),
 })
 
 export const config = object({
@@ -56,6 +59,7 @@ export function toThresholds({ thresholds }: Config): Thresholds {
     lossyRatio: thresholds.lossy_ratio,
     lossyMinSegments: thresholds.lossy_min_segments,
     lossyMinRetransmits: thresholds.lossy_min_retransmits,
+    lossyMinProbes: thresholds.lossy_min_probes,
     slowMs: thresholds.slow,
   }
 }

@@ -87,7 +87,11 @@ export function wantsColor(setting: 'auto' | 'always' | 'never', terminal: boole
 
 /** ASCII where a character set other than UTF-8 is asked for, and on the kernel's own console, whose font lacks ours. */
 export function chooseGlyphs(env: Environment): Glyphs {
+  return takesUnicode(env) ? UNICODE : ASCII
+}
+
+export function takesUnicode(env: Environment): boolean {
   const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || ''
   const utf8 = locale === '' || /utf-?8/i.test(locale)
-  return utf8 && env.TERM !== 'linux' && env.TERM !== 'dumb' ? UNICODE : ASCII
+  return utf8 && env.TERM !== 'linux' && env.TERM !== 'dumb'
 }

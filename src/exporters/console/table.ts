@@ -4,7 +4,7 @@ import type { Span, Style } from './style.ts'
 import { displayWidth, pad, truncateEnd, truncateMiddle } from './text.ts'
 
 /** Room that both names get before any other column does, as far as they are as long. */
-const COMFORTABLE_NAME_WIDTH = 18
+const COMFORTABLE_NAME_WIDTH = 17
 const SHORTEST_NAME_WIDTH = 6
 const LONGEST_NAME_WIDTH = 64
 const SHORTEST_REASON_WIDTH = 14

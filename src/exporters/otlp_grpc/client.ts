@@ -1,7 +1,10 @@
-import type { Client, ClientOptions, Metadata, ServiceError } from '@grpc/grpc-js'
+import type { ChannelCredentials, Client, ClientOptions, Metadata, ServiceError } from '@grpc/grpc-js'
+import type { Settings } from '../../component/types.ts'
 import { reasonOf } from '../../errors.ts'
+import { createRedactor } from '../sending/redact.ts'
 import { decodeExportResponse } from '../sending/response.ts'
 import type { Send, SendOutcome } from '../sending/retry.ts'
+import { createReloading } from '../sending/tls.ts'
 import type { Config } from './config.ts'
 import { createCredentials } from './credentials.ts'
 import { parseEndpoint } from './endpoint.ts'
@@ -27,22 +30,33 @@ export interface MetricsClient {
  *
  * @throws {Error} naming the key that cannot be used
  */
-export async function createMetricsClient(config: Config, version: string): Promise<MetricsClient> {
+export async function createMetricsClient(
+  config: Config,
+  { version, log }: Pick<Settings, 'version' | 'log'>,
+): Promise<MetricsClient> {
   const grpc = await import('@grpc/grpc-js')
   const { target, isHttps } = parseEndpoint(config.endpoint)
-  const credentials = createCredentials(grpc, config.tls, isHttps)
+  const credentials = createReloading({
+    intervalMs: config.tls.reload_interval,
+    load: () => createCredentials(grpc, config.tls, isHttps),
+    onError: (error) => log.warn({ error: reasonOf(error) }, 'Certificate files cannot be used, the old ones stay.'),
+  })
   const metadata = createMetadata(grpc, config)
   const options = channelOptions(config, version)
+  const redact = createRedactor(Object.values(config.headers))
+  let connectedWith = credentials()
   let client = connect()
   let silentAttempts = 0
 
   function connect(): Client {
-    const created = new grpc.Client(target, credentials, options)
+    const created = new grpc.Client(target, connectedWith, options)
     created.getChannel().getConnectivityState(true)
     return created
   }
 
   function send(bytes: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<SendOutcome> {
+    const current = credentials()
+    if (current !== connectedWith) reconnect(current)
     return new Promise((settle) => {
       const call = client.makeUnaryRequest<Uint8Array<ArrayBuffer>, Buffer>(
         EXPORT,
@@ -54,7 +68,7 @@ export async function createMetricsClient(config: Config, version: string): Prom
         (error, response) => {
           signal.removeEventListener('abort', cancel)
           watchSilence(error)
-          settle(outcomeOf(error, response))
+          settle(withoutSecrets(outcomeOf(error, response)))
         },
       )
       const cancel = () => call.cancel()
@@ -63,10 +77,20 @@ export async function createMetricsClient(config: Config, version: string): Prom
     })
   }
 
+  /** A backend may repeat the request's metadata in its error. */
+  function withoutSecrets(outcome: SendOutcome): SendOutcome {
+    return outcome.sent ? outcome : { ...outcome, reason: redact(outcome.reason) }
+  }
+
   function watchSilence(error: ServiceError | null): void {
     silentAttempts = error?.code === DEADLINE_EXCEEDED ? silentAttempts + 1 : 0
     if (silentAttempts < SILENT_ATTEMPTS) return
     silentAttempts = 0
+    reconnect(connectedWith)
+  }
+
+  function reconnect(using: ChannelCredentials): void {
+    connectedWith = using
     client.close()
     client = connect()
   }

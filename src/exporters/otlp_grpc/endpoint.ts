@@ -7,8 +7,9 @@ export interface Endpoint {
 }
 
 export interface EndpointProblem {
+  /** In the Collector's words where it has them. */
   readonly problem: string
-  readonly remedy?: string
+  readonly remedy: string
 }
 
 /** Empty also when there is only a scheme. */
@@ -24,27 +25,28 @@ function stripHttp(endpoint: string): string {
 export function checkEndpoint(endpoint: string): EndpointProblem | undefined {
   if (endpoint.startsWith('unix:')) {
     if (/^unix:(\/\/)?$/.test(endpoint)) {
-      return { problem: 'unix socket path cannot be empty', remedy: 'write unix:///path/of/the.sock' }
+      return { problem: 'unix socket path cannot be empty', remedy: 'endpoint: write unix:///path/of/the.sock' }
     }
     return undefined
   }
   if (endpoint.startsWith('xds:')) return undefined
   const address = addressOf(endpoint)
+  const say = (problem: string, remedy: string) => ({ problem, remedy: `endpoint: ${remedy}` })
   const [, host, port] = /^(\[[^\]]*\]|[^:[\]/]*)(?::([^:/]*))?$/.exec(address) ?? []
   if (host === undefined) {
     if (address.includes('/')) {
       const [hostPort] = address.split('/')
-      return { problem: `a gRPC endpoint has no path, found "${endpoint}"`, remedy: `write ${hostPort}` }
+      return say(`a gRPC endpoint has no path, found "${endpoint}"`, `write ${hostPort}`)
     }
-    return { problem: `"${endpoint}" is not host:port`, remedy: 'write an IPv6 address in brackets: [::1]:4317' }
+    return say(`address ${address}: too many colons in address`, 'write an IPv6 address in brackets: [::1]:4317')
   }
-  if (port === undefined || port === '') {
-    return { problem: `port is missing in "${endpoint}"; write ${endpoint.replace(/:$/, '')}:4317` }
+  if (port === undefined) {
+    return say(`address ${address}: missing port in address`, `write ${endpoint}:4317`)
   }
   if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
-    return { problem: `invalid port "${port}"`, remedy: `write ${host}:4317` }
+    return say(`invalid port "${port}"`, `write ${host}:4317`)
   }
-  if (host === '' || host === '[]') return { problem: `host is missing in "${endpoint}"; write localhost:${port}` }
+  if (host === '' || host === '[]') return say(`address ${address}: missing host in address`, `write localhost:${port}`)
   return undefined
 }
 

@@ -1,4 +1,6 @@
 import type { ExporterFactory } from '../../component/types.ts'
+import { reach } from '../sending/reach.ts'
+import { createMetricsClient } from './client.ts'
 import { type Config, config } from './config.ts'
 import { createOtlpGrpcExporter } from './exporter.ts'
 
@@ -11,4 +13,5 @@ export const factory: ExporterFactory<Config> = {
   description: 'Sends metrics to an OpenTelemetry Collector or backend as OTLP over gRPC.',
   config,
   create: createOtlpGrpcExporter,
+  reach: (settings, config, signal) => reach(createMetricsClient(config, settings), signal),
 }

@@ -1,16 +1,18 @@
 import type { Attributes } from '@opentelemetry/api'
-import { writeAttributes } from './attributes.ts'
 import { ensure, type Writer } from './protobuf-writer.ts'
 
 /** Beyond this many different attribute sets, remembering them costs more than it saves. */
 const MAX_SETS = 16_384
+
+/** Encodes attributes, as fields `tag` where the encoding has such. */
+export type WriteAttributes = (writer: Writer, attributes: Attributes, tag: number) => void
 
 /**
  * Copies attributes that are already in the buffer instead of encoding them again. The metrics of one container
  * share their attribute objects, so that is most of them; and as what is remembered is the place in the buffer, for
  * the length of one resource, no bytes are kept between cycles: at 100,000 series those would be 20 to 40 MB.
  */
-export function createAttributeMemo(writer: Writer) {
+export function createAttributeMemo(writer: Writer, writeAttributes: WriteAttributes) {
   let seen = new Map<Attributes, number>()
   const offsets: number[] = []
   const lengths: number[] = []
@@ -48,3 +50,5 @@ export function createAttributeMemo(writer: Writer) {
 
   return { write, forget }
 }
+
+export type AttributeMemo = ReturnType<typeof createAttributeMemo>

@@ -13,7 +13,13 @@ import {
 } from './protobuf-writer.ts'
 
 /** What an attribute's value may be, more than the API's type allows: bytes and maps are in the protocol. */
-type Value = AttributeValue | Uint8Array | null | undefined | readonly Value[] | { readonly [key: string]: Value }
+export type Value =
+  | AttributeValue
+  | Uint8Array
+  | null
+  | undefined
+  | readonly Value[]
+  | { readonly [key: string]: Value }
 
 /** Each attribute as a KeyValue with the field byte `tag`. @see opentelemetry-proto common.proto */
 export function writeAttributes(writer: Writer, attributes: Attributes, tag: number): void {

@@ -6,6 +6,7 @@ import type {
   ScopeMetrics,
 } from '@opentelemetry/sdk-metrics'
 import type { DataPoint } from '../../component/types.ts'
+import type { AttributeMemo } from './attribute-memo.ts'
 import { writeAttributes } from './attributes.ts'
 import { writeExponentialHistogramFields, writeHistogramFields, writeNumberFields } from './points.ts'
 import {
@@ -17,20 +18,15 @@ import {
   writeByte,
   writeString,
 } from './protobuf-writer.ts'
+import { METRIC, type RequestFormat } from './request-format.ts'
 
 /** The SDK's DataPointType, AggregationTemporality and ValueType: its package is large and only its types are needed. */
 export const DATA_POINT_TYPE = { histogram: 0, exponentialHistogram: 1, gauge: 2, sum: 3 } as const
 export const TEMPORALITY = { delta: 0, cumulative: 1 } as const
 export const VALUE_TYPE_INT = 0
 
-/** What stands around data points in a request: each is a repeated field of the one before. */
-export const RESOURCE = 0
-export const SCOPE = 1
-export const METRIC = 2
-export const POINT = 3
-
 /** A ResourceMetrics up to its first scope. As for the other two, closing it only fills in its length. */
-export function openResource(writer: Writer, { resource }: ResourceMetrics): void {
+function openResource(writer: Writer, { resource }: ResourceMetrics): void {
   openNested(writer, 0x0a)
   const lengthAt = openNested(writer, 0x0a)
   writeAttributes(writer, resource.attributes, 0x0a)
@@ -39,7 +35,7 @@ export function openResource(writer: Writer, { resource }: ResourceMetrics): voi
 }
 
 /** A ScopeMetrics up to its first metric. */
-export function openScope(writer: Writer, { scope }: ScopeMetrics): void {
+function openScope(writer: Writer, { scope }: ScopeMetrics): void {
   openNested(writer, 0x12)
   const lengthAt = openNested(writer, 0x0a)
   writeText(writer, 0x0a, scope.name)
@@ -52,7 +48,7 @@ export function openScope(writer: Writer, { scope }: ScopeMetrics): void {
 const DATA_TAG = [0x4a, 0x52, 0x2a, 0x3a] as const
 
 /** A Metric up to its first point; gives where its data's length is. */
-export function openMetric(writer: Writer, metric: MetricData): number {
+function openMetric(writer: Writer, metric: MetricData): number {
   openNested(writer, 0x12)
   const { descriptor } = metric
   writeText(writer, 0x0a, descriptor.name)
@@ -72,10 +68,10 @@ export function openMetric(writer: Writer, metric: MetricData): number {
 }
 
 /** Field bytes of a point's attributes, by DataPointType. */
-export const ATTRIBUTES_TAG = [0x4a, 0x0a, 0x3a, 0x3a] as const
+const ATTRIBUTES_TAG = [0x4a, 0x0a, 0x3a, 0x3a] as const
 
 /** What a point says besides its attributes. */
-export function writePointFields(writer: Writer, metric: MetricData, point: DataPoint<unknown>): void {
+function writePointFields(writer: Writer, metric: MetricData, point: DataPoint<unknown>): void {
   switch (metric.dataPointType) {
     case DATA_POINT_TYPE.gauge:
     case DATA_POINT_TYPE.sum:
@@ -89,13 +85,44 @@ export function writePointFields(writer: Writer, metric: MetricData, point: Data
   }
 }
 
+/** Bytes reserved for a point's length: right for 128 bytes to 16 KiB. */
+const POINT_LENGTH_BYTES = 2
+
+function writePoint(writer: Writer, metric: MetricData, point: DataPoint<unknown>, memo: AttributeMemo): void {
+  ensure(writer, 1)
+  writeByte(writer, 0x0a)
+  const lengthAt = openMessage(writer, POINT_LENGTH_BYTES)
+  writePointFields(writer, metric, point)
+  memo.write(point.attributes, ATTRIBUTES_TAG[metric.dataPointType])
+  // Its contents are about to move.
+  if (writer.pos - lengthAt > 16_000) memo.forget()
+  closeMessage(writer, lengthAt, POINT_LENGTH_BYTES)
+}
+
+/** An ExportMetricsServiceRequest as protobuf: what is open has its length filled in when it closes. */
+export const PROTOBUF: RequestFormat = {
+  closingBytes: 0,
+  separator: undefined,
+  writeAttributes,
+  openRequest: () => undefined,
+  closeRequest: () => undefined,
+  openResource,
+  openScope,
+  openMetric,
+  writePoint,
+  close(writer, level, start, dataLengthAt) {
+    if (level === METRIC) closeNested(writer, dataLengthAt)
+    closeNested(writer, start + 1)
+  },
+}
+
 function openNested(writer: Writer, tag: number): number {
   ensure(writer, 1)
   writeByte(writer, tag)
   return openMessage(writer, LENGTH_BYTES)
 }
 
-export function closeNested(writer: Writer, lengthAt: number): void {
+function closeNested(writer: Writer, lengthAt: number): void {
   closeMessage(writer, lengthAt, LENGTH_BYTES)
 }
 

@@ -2,36 +2,31 @@ import { setImmediate } from 'node:timers/promises'
 import type { MetricData, ResourceMetrics, ScopeMetrics } from '@opentelemetry/sdk-metrics'
 import type { Batch, DataPoint } from '../../component/types.ts'
 import { createAttributeMemo } from './attribute-memo.ts'
-import {
-  ATTRIBUTES_TAG,
-  closeNested,
-  METRIC,
-  openMetric,
-  openResource,
-  openScope,
-  POINT,
-  RESOURCE,
-  SCOPE,
-  writePointFields,
-} from './messages.ts'
+import type { DeltaBatch } from './deltas.ts'
+import { PROTOBUF } from './messages.ts'
 import { NO_RECORDED_VALUE } from './points.ts'
-import { closeMessage, createWriter, ensure, openMessage, writeByte } from './protobuf-writer.ts'
+import { createWriter, ensure, writeByte } from './protobuf-writer.ts'
+import { METRIC, POINT, RESOURCE, type RequestFormat, SCOPE } from './request-format.ts'
 
 /** Points written between two looks at the clock. */
 const POINTS_PER_LOOK = 256
-/** Bytes reserved for a point's length: right for 128 bytes to 16 KiB. */
-const POINT_LENGTH_BYTES = 2
 
 /** An ExportMetricsServiceRequest. */
 export interface EncodedRequest {
   /** Valid until the next request is asked for: the encoder has one buffer. */
   readonly bytes: Uint8Array<ArrayBuffer>
   readonly points: number
+  /** For the batch's deltas: whether it was delivered. */
+  settle(delivered: boolean): void
 }
 
 export interface RequestEncoderOptions {
+  /** By default protobuf. */
+  readonly format?: RequestFormat
   /** No request is larger, uncompressed. */
   readonly maxRequestBytes: number
+  /** No request has more points. */
+  readonly maxRequestPoints?: number
   /** The event loop gets its turn after this much work. */
   readonly sliceMs?: number
   /** A point that is too large on its own was left out. */
@@ -48,11 +43,15 @@ export interface RequestEncoderOptions {
  * const encoder = createRequestEncoder({ maxRequestBytes: 4 << 20, onTooLarge })
  * for await (const { bytes, points } of encoder.encode(batch)) await send(bytes)
  */
-export function createRequestEncoder({ maxRequestBytes, sliceMs = 5, onTooLarge }: RequestEncoderOptions) {
+export function createRequestEncoder(options: RequestEncoderOptions) {
+  const { format = PROTOBUF, maxRequestBytes, sliceMs = 5, onTooLarge } = options
+  const { maxRequestPoints = Number.POSITIVE_INFINITY } = options
+  const maxOpenBytes = maxRequestBytes - format.closingBytes
   const writer = createWriter(maxRequestBytes + 64 * 1024)
-  const memo = createAttributeMemo(writer)
+  const memo = createAttributeMemo(writer, format.writeAttributes)
 
   let points = 0
+  let deltas: DeltaBatch | undefined
   let resource: ResourceMetrics
   let scope: ScopeMetrics
   let metric: MetricData
@@ -60,12 +59,17 @@ export function createRequestEncoder({ maxRequestBytes, sliceMs = 5, onTooLarge 
   const start = [0, 0, 0, 0]
   const contents = [0, 0, 0, 0]
   const pointsBefore = [0, 0, 0, 0]
-  let dataLengthAt = 0
+  /** As numbered by `deltas`: the first of what is open, and of the request. */
+  const issuedBefore = [0, 0, 0, 0]
+  let issuedFrom = 0
+  let requestContents = 0
+  let dataAt = 0
 
   let sliceEnd = 0
 
-  /** One batch at a time. */
-  async function* encode(batch: Batch): AsyncGenerator<EncodedRequest, void> {
+  /** One batch at a time. `changes`: sums are told as it says. */
+  async function* encode(batch: Batch, changes?: DeltaBatch): AsyncGenerator<EncodedRequest, void> {
+    deltas = changes
     sliceEnd = performance.now() + sliceMs
     for (const request of write(batch)) {
       if (request !== undefined) yield request
@@ -76,19 +80,42 @@ export function createRequestEncoder({ maxRequestBytes, sliceMs = 5, onTooLarge 
 
   /** Yields requests, and undefined where the event loop is due. */
   function* write(batch: Batch): Generator<EncodedRequest | undefined, void> {
-    writer.pos = 0
-    points = 0
+    issuedFrom = 0
+    openRequest()
     for (resource of batch) {
       open(RESOURCE)
       for (scope of resource.scopeMetrics) {
         open(SCOPE)
-        for (metric of scope.metrics) yield* writeMetric()
+        for (const given of scope.metrics) {
+          metric = deltas === undefined ? given : deltas.metric(resource, scope, given)
+          yield* writeMetric()
+        }
         close(SCOPE)
       }
       close(RESOURCE)
       memo.forget()
     }
-    if (points > 0) yield { bytes: writer.bytes.subarray(0, writer.pos), points }
+    if (points > 0) yield closeRequest(points, deltas?.issued ?? 0)
+  }
+
+  function openRequest(): void {
+    writer.pos = 0
+    points = 0
+    format.openRequest(writer)
+    requestContents = writer.pos
+  }
+
+  /** With the first `points` points, and what `deltas` gave out before number `issuedTo`. */
+  function closeRequest(included: number, issuedTo: number): EncodedRequest {
+    format.closeRequest(writer)
+    const from = issuedFrom
+    issuedFrom = issuedTo
+    const settle = (delivered: boolean) => deltas?.settle(from, issuedTo, delivered)
+    return { bytes: writer.bytes.subarray(0, writer.pos), points: included, settle }
+  }
+
+  function isTooLarge(): boolean {
+    return writer.pos > maxOpenBytes || points > maxRequestPoints
   }
 
   function* writeMetric(): Generator<EncodedRequest | undefined, void> {
@@ -97,14 +124,14 @@ export function createRequestEncoder({ maxRequestBytes, sliceMs = 5, onTooLarge 
     open(METRIC)
     for (let next = 0; next < dataPoints.length; ) {
       next = writePoints(dataPoints, next, ended)
-      if (writer.pos > maxRequestBytes) yield* cut()
+      if (isTooLarge()) yield* cut()
       if (performance.now() > sliceEnd) yield
     }
     close(METRIC)
     for (const point of ended) {
       open(METRIC)
       writePoint(point)
-      if (writer.pos > maxRequestBytes) yield* cut()
+      if (isTooLarge()) yield* cut()
       close(METRIC)
     }
   }
@@ -116,7 +143,7 @@ export function createRequestEncoder({ maxRequestBytes, sliceMs = 5, onTooLarge 
       const point = dataPoints[i]!
       if (point.flags !== undefined && point.flags & NO_RECORDED_VALUE) ended.push(point)
       else writePoint(point)
-      if (writer.pos > maxRequestBytes) return i + 1
+      if (isTooLarge()) return i + 1
     }
     return to
   }
@@ -124,43 +151,42 @@ export function createRequestEncoder({ maxRequestBytes, sliceMs = 5, onTooLarge 
   function writePoint(point: DataPoint<unknown>): void {
     start[POINT] = writer.pos
     pointsBefore[POINT] = points
+    if (deltas !== undefined) issuedBefore[POINT] = deltas.issued
     points++
-    ensure(writer, 1)
-    writeByte(writer, 0x0a)
-    const lengthAt = openMessage(writer, POINT_LENGTH_BYTES)
-    writePointFields(writer, metric, point)
-    memo.write(point.attributes, ATTRIBUTES_TAG[metric.dataPointType])
-    if (writer.pos - lengthAt > 16_000) memo.forget()
-    closeMessage(writer, lengthAt, POINT_LENGTH_BYTES)
+    separate(POINT)
+    format.writePoint(writer, metric, deltas === undefined ? point : deltas.point(point), memo)
   }
 
-  function open(level: number): void {
+  function open(level: number, issued = deltas?.issued ?? 0): void {
     start[level] = writer.pos
     pointsBefore[level] = points
-    if (level === RESOURCE) openResource(writer, resource)
-    else if (level === SCOPE) openScope(writer, scope)
-    else dataLengthAt = openMetric(writer, metric)
+    issuedBefore[level] = issued
+    separate(level)
+    if (level === RESOURCE) format.openResource(writer, resource)
+    else if (level === SCOPE) format.openScope(writer, scope)
+    else dataAt = format.openMetric(writer, metric)
     contents[level] = writer.pos
+  }
+
+  function separate(level: number): void {
+    if (format.separator === undefined || isFirst(level)) return
+    ensure(writer, 1)
+    writeByte(writer, format.separator)
   }
 
   /** What has no points is taken back. */
   function close(level: number): void {
     if (points === pointsBefore[level]) writer.pos = start[level]!
-    else fillLengths(level)
-  }
-
-  function fillLengths(level: number): void {
-    if (level === METRIC) closeNested(writer, dataLengthAt)
-    closeNested(writer, start[level]! + 1)
+    else format.close(writer, level, start[level]!, dataAt)
   }
 
   function isFirst(level: number): boolean {
-    return start[level] === (level === RESOURCE ? 0 : contents[level - 1])
+    return start[level] === (level === RESOURCE ? requestContents : contents[level - 1])
   }
 
   /** The last point made the request too large. */
   function* cut(): Generator<EncodedRequest, void> {
-    while (writer.pos > maxRequestBytes) {
+    while (isTooLarge()) {
       const level = [RESOURCE, SCOPE, METRIC, POINT].find((candidate) => !isFirst(candidate))
       if (level === undefined) {
         // Alone and too large still. What is left in front of it may be too large itself: without points it goes, too.
@@ -173,24 +199,27 @@ export function createRequestEncoder({ maxRequestBytes, sliceMs = 5, onTooLarge 
 
   function* cutBefore(level: number): Generator<EncodedRequest, void> {
     const from = start[level]!
+    const contentsFrom = format.separator === undefined ? from : from + 1
     const sent = pointsBefore[level]!
-    const moved = writer.bytes.slice(from, writer.pos)
+    const moved = writer.bytes.slice(contentsFrom, writer.pos)
     const movedPoints = points - sent
     writer.pos = from
-    for (let outer = level - 1; outer >= RESOURCE; outer--) fillLengths(outer)
-    yield { bytes: writer.bytes.subarray(0, writer.pos), points: sent }
+    for (let outer = level - 1; outer >= RESOURCE; outer--) format.close(writer, outer, start[outer]!, dataAt)
+    yield closeRequest(sent, issuedBefore[level]!)
 
     memo.forget()
-    writer.pos = 0
-    points = 0
-    for (let outer = RESOURCE; outer < level; outer++) open(outer)
-    const shift = writer.pos - from
+    openRequest()
+    for (let outer = RESOURCE; outer < level; outer++) open(outer, issuedFrom)
+    const shift = writer.pos - contentsFrom
     ensure(writer, moved.length)
     writer.bytes.set(moved, writer.pos)
+    start[level] = writer.pos
+    contents[level]! += shift
     writer.pos += moved.length
     points = movedPoints
-    if (level <= METRIC) dataLengthAt += shift
-    for (let inner = level; inner <= POINT; inner++) {
+    pointsBefore[level] = 0
+    if (level <= METRIC) dataAt += shift
+    for (let inner = level + 1; inner <= POINT; inner++) {
       start[inner]! += shift
       contents[inner]! += shift
       pointsBefore[inner]! -= sent
@@ -199,6 +228,7 @@ export function createRequestEncoder({ maxRequestBytes, sliceMs = 5, onTooLarge 
 
   function leaveOutLastPoint(): void {
     onTooLarge(metric, writer.pos - start[POINT]!)
+    deltas?.takeBack()
     memo.forget()
     writer.pos = start[POINT]!
     points--

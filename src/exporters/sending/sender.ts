@@ -2,13 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExportResult } from '@opentelemetry/core'
 import type { Batch, Exporter, Host, Settings } from '../../component/types.ts'
 import { codedError, reasonOf } from '../../errors.ts'
+import { requestLimits } from './batch-config.ts'
 import type { QueueConfig, RetryConfig } from './config.ts'
 import { createDeliveryState } from './delivery-state.ts'
+import type { DeltaBatch } from './deltas.ts'
+import { acquireDeltas } from './kept-deltas.ts'
 import { createQueue, type Refusal, type Sized } from './queue.ts'
 import { createRequestEncoder, type RequestEncoder } from './request-encoder.ts'
+import type { RequestFormat } from './request-format.ts'
 import type { PartialSuccess } from './response.ts'
 import { createRetry, type Failed, type Send } from './retry.ts'
 import { createSendingTelemetry } from './telemetry.ts'
+import type { TemporalityPreference } from './temporality.ts'
 
 /** How long stop() waits for what is queued: with the rest of the program's end it stays under 5 s. */
 const DRAIN_MS = 4000
@@ -22,6 +27,10 @@ export interface SenderOptions {
   readonly queue: QueueConfig
   readonly retry: RetryConfig
   readonly maxRequestBytes: number
+  /** By default protobuf. */
+  readonly format?: RequestFormat
+  /** By default cumulative, as data come. */
+  readonly temporality?: TemporalityPreference
   readonly send: Send
   readonly drainMs?: number
 }
@@ -47,7 +56,8 @@ interface Progress {
  * gets all points in order; while it retries, newer batches wait.
  */
 export function createSender(options: SenderOptions): Exporter {
-  const { settings, queue: config, maxRequestBytes, drainMs = DRAIN_MS } = options
+  const { settings, queue: config, format, temporality, drainMs = DRAIN_MS } = options
+  const limits = requestLimits(options.maxRequestBytes, config.batch, config.sizer)
   const stopping = new AbortController()
   const abandoned = new AbortController()
   const state = createDeliveryState(settings)
@@ -64,6 +74,7 @@ export function createSender(options: SenderOptions): Exporter {
     abandoned: abandoned.signal,
     onRetry: state.retrying,
   })
+  const kept = temporality === 'delta' ? acquireDeltas(settings.id.toString()) : undefined
   const spareEncoders: RequestEncoder[] = []
   const underWay = new Set<Promise<Error | undefined>>()
   let running = false
@@ -124,10 +135,11 @@ export function createSender(options: SenderOptions): Exporter {
   }
 
   async function deliver(entry: Entry): Promise<void> {
-    const encoder = spareEncoders.pop() ?? createRequestEncoder({ maxRequestBytes, onTooLarge: state.tooLarge })
+    const encoder = spareEncoders.pop() ?? createEncoder()
+    const changes = kept?.deltas.open()
     const progress: Progress = { left: entry.points }
     try {
-      await sendRequests(entry.batch, encoder, progress)
+      await sendRequests(entry.batch, encoder, changes, progress)
     } catch (error) {
       progress.failure = {
         sent: false,
@@ -137,18 +149,31 @@ export function createSender(options: SenderOptions): Exporter {
       }
       state.dropped(progress.left, progress.failure)
     }
+    changes?.close()
     spareEncoders.push(encoder)
     settle(entry, progress)
   }
 
-  async function sendRequests(batch: Batch, encoder: RequestEncoder, progress: Progress): Promise<void> {
+  function createEncoder(): RequestEncoder {
+    return createRequestEncoder({ ...limits, ...(format === undefined ? {} : { format }), onTooLarge: state.tooLarge })
+  }
+
+  async function sendRequests(
+    batch: Batch,
+    encoder: RequestEncoder,
+    changes: DeltaBatch | undefined,
+    progress: Progress,
+  ): Promise<void> {
     const startedAt = performance.now()
-    for await (const { bytes, points } of encoder.encode(batch)) {
+    for await (const request of encoder.encode(batch, changes)) {
+      const { bytes, points } = request
       if (abandoned.signal.aborted) return
       const outcome = await sendWithRetry(bytes, startedAt)
+      request.settle(outcome.sent)
       pointBytes = bytes.length / points
       if (outcome.sent) {
         telemetry.sent(points)
+        telemetry.rejected(outcome.partialSuccess?.rejectedPoints ?? 0)
         progress.partialSuccess = outcome.partialSuccess ?? progress.partialSuccess
       } else {
         progress.failure = outcome
@@ -190,6 +215,7 @@ export function createSender(options: SenderOptions): Exporter {
     const timeout = sleep(drainMs, 'timeout', { signal: done.signal }).catch(() => undefined)
     if ((await Promise.race([forceFlush(), timeout])) === 'timeout') await abandon()
     done.abort()
+    kept?.release()
     telemetry.stop()
   }
 

@@ -26,6 +26,10 @@ export function createSendingTelemetry(meter: Meter, exporter: string, queue: Qu
     ...points,
     description: 'Number of metric points failed to be added to the sending queue.',
   })
+  const rejected = meter.createCounter('netvitals.exporter.rejected_points', {
+    ...points,
+    description: 'Number of metric points, of those sent, that the destination said it rejected (partial success).',
+  })
   const unregister = queue === undefined ? () => undefined : observe(queue)
 
   function observe({ size, capacity, unit }: QueueGauges): () => void {
@@ -51,6 +55,9 @@ export function createSendingTelemetry(meter: Meter, exporter: string, queue: Qu
     sent: (count: number) => sent.add(count, attributes),
     failed: (count: number) => failed.add(count, attributes),
     refused: (count: number) => refused.add(count, attributes),
+    rejected: (count: number) => {
+      if (count > 0) rejected.add(count, attributes)
+    },
     stop: unregister,
   }
 }

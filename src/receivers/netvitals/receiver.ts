@@ -6,7 +6,7 @@ import { createConnections } from './connections/connections.ts'
 import { createLinks } from './connections/links.ts'
 import type { Connections } from './connections/types.ts'
 import { findCgroupMount } from './containers/cgroupfs.ts'
-import { createContainers, type HostFacts, readHost } from './containers/index.ts'
+import { createContainers, filterOf, type HostFacts, readHost } from './containers/index.ts'
 import { createDestinations } from './destinations/index.ts'
 import { startTranslation } from './destinations/start-translation.ts'
 import type { Translation } from './destinations/translation.ts'
@@ -19,15 +19,15 @@ import type { Tracer } from './kernel/tracer.ts'
 import { namings } from './metrics/naming.ts'
 import { createStore } from './metrics/store.ts'
 import { type Probes, startProbes } from './probes/index.ts'
-import { observe, observeProbes, observeTranslation } from './self.ts'
+import { observe, observeContainers, observeProbes, observeTranslation } from './self.ts'
 
 export interface NetvitalsReceiver extends Receiver {
   /** One cycle now: walk, collect, hand over. Cycles never overlap. */
   collect(): Promise<void>
   readonly tracer: Tracer | undefined
   readonly probes: Probes | undefined
-  /** What a successor with these kernel settings takes over; undefined when it has to attach programs of its own. */
-  estate(kernel: KernelSettings): Estate | undefined
+  /** What a successor takes over; undefined while it is not running. */
+  estate(): Estate | undefined
 }
 
 /** What passes to the receiver that replaces this one, so that no event is lost or counted twice. */
@@ -36,10 +36,11 @@ interface Estate {
   readonly snapshot: SnapshotState | undefined
   readonly connections: Pick<Connections, 'totalsOf'>
   /**
-   * After the cycle under way: calls `take`, which must pass the tracer on before it returns, then delivers what was
-   * counted until then. From then on this receiver is stopped.
+   * After the cycle under way: calls `take`, which must pass the tracer on or close it as the last it does; then
+   * delivers what was counted until then. From then on this receiver is stopped. Rejects with what `take` throws; then
+   * it goes on.
    */
-  yieldTo(take: () => void): Promise<void>
+  yieldTo(take: () => void | Promise<void>): Promise<void>
 }
 
 /**
@@ -63,7 +64,14 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     host: facts,
     cgroupRoot,
     clusterName,
+    runtimes: config.containers.runtimes,
+    hostRoot: config.containers.host_root,
+    resolveTimeoutMs: config.containers.resolve_timeout,
+    filter: filterOf(config.containers),
+    podLabels: config.containers.pod_labels,
+    podAnnotations: config.containers.pod_annotations,
     report: (status, detail) => host?.report(id, 'containers', status, detail),
+    reportRuntime: (name, status, detail) => host?.report(id, name, status, detail),
   })
   const destinations = createDestinations({
     config: config.destinations,
@@ -128,6 +136,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     if (lost > cgroupsLost) await containers.resync()
     cgroupsLost = lost
     await deliver(Date.now())
+    connections.inherit(undefined)
     connections.endCycle()
     await snapshot?.afterCycle()
   }
@@ -215,38 +224,78 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     tracer = theTracer
     for (const { name, attached, reason } of theTracer.programs)
       if (!attached) host?.report(id, name, 'down', `${reason}; running without`)
-    stopObserving = observe(settings, { tracer, connections, store })
+    const unobserve = [observe(settings, { tracer, connections, store }), observeContainers(settings, containers)]
+    stopObserving = () => {
+      for (const end of unobserve) end()
+    }
     snapshot = createSnapshot({
       tracer,
       maxSockets: kernel.maxSockets,
       report: (...of) => host?.report(id, ...of),
       ...(state === undefined ? {} : { state }),
     })
-    return snapshot
+    return theTracer
   }
 
-  function estate(wanted: KernelSettings): Estate | undefined {
+  function estate(): Estate | undefined {
     const shared = tracer
-    if (stopped || !shared?.fits(wanted)) return undefined
-    return {
-      tracer: shared,
-      connections,
-      snapshot: snapshot?.state(),
-      yieldTo: (take) => {
+    if (stopped || shared === undefined) return undefined
+    return { tracer: shared, connections, snapshot: snapshot?.state(), yieldTo }
+
+    async function yieldTo(take: Parameters<Estate['yieldTo']>[0]): Promise<void> {
+      let failure: unknown
+      await inTurn(async () => {
+        // What live connections did until now is told here. If it fails it is told there.
+        await walk(shared!).catch(() => {})
+        try {
+          await take()
+        } catch (error) {
+          failure = error
+          return
+        }
+        const nowMs = Date.now()
         stopped = true
         clearTimeout(timer)
-        return inTurn(async () => {
-          const nowMs = Date.now()
-          stopObserving?.()
-          stopProbing?.()
-          take()
-          tracer = undefined
-          stopTranslating()
-          await deliver(nowMs)
-          await containers.stop()
-        })
-      },
+        tracer = undefined
+        stopObserving?.()
+        stopProbing?.()
+        stopTranslating()
+        await deliver(nowMs)
+        await containers.stop()
+      })
+      if (failure !== undefined) throw failure
     }
+  }
+
+  /** Attached first, then what was there before: nothing falls between. */
+  async function begin({ programs }: SharedTracer): Promise<void> {
+    await containers.start()
+    await snapshot?.take()
+    log.info({ programs: programs.filter((each) => each.attached).length }, 'tracing TCP connections')
+    // At once: whoever starts it sees soon that data flow.
+    void collect().then(schedule)
+  }
+
+  /** The programs stay attached: not a record falls between. */
+  async function inherit({ tracer: shared, ...inherited }: Estate): Promise<void> {
+    const unlisten = shared.listen(onCgroup)
+    try {
+      await containers.start()
+      await inherited.yieldTo(() => {
+        connections.inherit(inherited.connections)
+        shared.pass(user)
+        own(shared, inherited.snapshot)
+      })
+    } catch (error) {
+      unlisten()
+      throw error
+    }
+    await inTurn(async () => {
+      // Each shows every live connection, unless it missed one: a walk is not atomic.
+      for (let walks = 0; walks < 2; walks++) await walk(shared)
+      connections.inherit(undefined)
+    })
+    schedule()
   }
 
   return {
@@ -262,39 +311,32 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
       host = theHost
       startTranslating()
       startProbing()
-      const shared = createSharedTracer(kernel, user)
-      const first = own(shared)
-      // Attached first, then what was there before: nothing falls between.
-      await containers.start()
-      await first.take()
-      log.info({ programs: shared.programs.filter((each) => each.attached).length }, 'tracing TCP connections')
-      // At once: whoever starts it sees soon that data flow.
-      void collect().then(schedule)
+      await begin(own(createSharedTracer(kernel, user)))
     },
     async takeOver(theHost, previous) {
-      const inherited = (previous as NetvitalsReceiver).estate(kernel)
+      const inherited = (previous as NetvitalsReceiver).estate()
       if (inherited === undefined) return false
       host = theHost
       startTranslating()
       startProbing()
-      const shared = inherited.tracer
-      const unlisten = shared.listen(onCgroup)
-      try {
-        await containers.start()
-      } catch (error) {
-        unlisten()
-        throw error
+      const { tracer: attached, yieldTo } = inherited
+      if (attached.fits(kernel)) {
+        await inherit(inherited)
+        return true
       }
-      await inherited.yieldTo(() => {
-        connections.inherit(inherited.connections)
-        shared.pass(user)
-        own(shared, inherited.snapshot)
+      await yieldTo(async () => {
+        // While both are attached each event is in both rings: those of the old one count, until it is closed.
+        const fresh = createSharedTracer(kernel, { ...user, onRecord() {} })
+        try {
+          await Promise.all([attached.flush(), fresh.flush()])
+        } catch (error) {
+          fresh.close()
+          throw error
+        }
+        own(fresh).pass(user)
+        attached.close()
       })
-      // Each shows every live connection: what was inherited is known here from then on.
-      await inTurn(async () => {
-        for (let walks = 0; walks < 2; walks++) await walk(shared)
-      })
-      schedule()
+      await begin(tracer!)
       return true
     },
     async stop() {

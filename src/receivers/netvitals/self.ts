@@ -1,5 +1,6 @@
 import type { Settings } from '../../component/types.ts'
 import type { Connections } from './connections/types.ts'
+import type { Containers } from './containers/types.ts'
 import type { Translation } from './destinations/translation.ts'
 import type { Tracer } from './kernel/tracer.ts'
 import type { Store } from './metrics/types.ts'
@@ -153,4 +154,20 @@ export function observeTranslation({ meter, id }: Settings, translation: Transla
   }
   meter.addBatchObservableCallback(callback, [lookups, held])
   return () => meter.removeBatchObservableCallback(callback, [lookups, held])
+}
+
+/** The same of what containers are called. */
+export function observeContainers({ meter, id }: Settings, containers: Pick<Containers, 'identities'>): () => void {
+  const receiver = { receiver: id.toString() }
+  const identity = meter.createObservableGauge('netvitals.container.identity', {
+    unit: '{container}',
+    description: 'Containers that are there, by who told what they are called; pending: nobody yet who might.',
+  })
+  const callback: Parameters<typeof meter.addBatchObservableCallback>[0] = (result) => {
+    const { bySource, pending } = containers.identities()
+    for (const [source, count] of bySource) result.observe(identity, count, { ...receiver, source })
+    result.observe(identity, pending, { ...receiver, source: 'pending' })
+  }
+  meter.addBatchObservableCallback(callback, [identity])
+  return () => meter.removeBatchObservableCallback(callback, [identity])
 }

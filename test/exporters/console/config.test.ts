@@ -17,6 +17,7 @@ test('every threshold is a setting', () => {
       lossy_ratio: 0.7,
       lossy_min_segments: 6,
       lossy_min_retransmits: 5,
+      lossy_min_probes: 4,
       slow: { node: '1ms', cluster: '2ms', private: '3ms', external: '1s' },
     },
   })
@@ -26,6 +27,7 @@ test('every threshold is a setting', () => {
     lossyRatio: 0.7,
     lossyMinSegments: 6,
     lossyMinRetransmits: 5,
+    lossyMinProbes: 4,
     slowMs: { node: 1, cluster: 2, private: 3, external: 1000 },
   })
 })

@@ -1,13 +1,23 @@
 import type { Attributes } from '@opentelemetry/api'
 import type { Batch } from '../../../src/component/types.ts'
-import { container, inbound, linkPoints, outbound, pod, resourceMetrics, type Totals } from '../../links/batches.ts'
+import {
+  container,
+  inbound,
+  linkPoints,
+  outbound,
+  type ProbeTotals,
+  pod,
+  probePoints,
+  resourceMetrics,
+  type Totals,
+} from '../../links/batches.ts'
 
 export const START_MS = Date.UTC(2026, 7, 21, 14, 3, 0)
 export const INTERVAL_MS = 5000
 
 interface Scene {
   readonly resource: Attributes
-  readonly links: readonly (readonly [Attributes, Totals])[]
+  readonly links: readonly (readonly [Attributes, Totals, ProbeTotals?])[]
 }
 
 /** A host on which everything that a table can show goes on: increments of one cycle. */
@@ -28,10 +38,12 @@ const SCENES: readonly Scene[] = [
           received: 0,
           rtt: 0.00031,
         },
+        { timeout: 1, latency: Number.NaN },
       ],
       [
         outbound('10.43.0.17', 6379, 'cluster', { 'k8s.dst.namespace': 'shop', 'k8s.dst.owner.name': 'session-db' }),
         { connects: 61, active: 12, segments: 8120, retransmits: 3, sent: 912_000, received: 4_310_000, rtt: 0.00042 },
+        { reply: 1, latency: 0.00018 },
       ],
       [
         inbound('10.42.1.7', 8079, 'external'),
@@ -62,18 +74,22 @@ const SCENES: readonly Scene[] = [
           received: 44_000,
           rtt: 0.0021,
         },
+        { reply: 2, timeout: 1, latency: 0.0019 },
       ],
       [
         outbound('10.43.0.91', 80, 'cluster', { 'k8s.dst.namespace': 'shop', 'k8s.dst.owner.name': 'shipping' }),
         { connects: 0, failed: { refused: 23 }, active: 0 },
+        { reply: 1, latency: 0.00022 },
       ],
       [
         outbound('2001:db8:85a3::8a2e:370:7334', 443, 'external'),
         { connects: 2, active: 3, segments: 64, sent: 12_100, received: 8200, rtt: 0.287 },
+        { reply: 1, latency: 0.281 },
       ],
       [
         outbound('10.12.0.4', 27017, 'private'),
         { connects: 1, active: 8, segments: 1400, sent: 320_000, received: 1_200_000, rtt: 0.0614 },
+        { reply: 1, latency: 0.0587 },
       ],
     ],
   },
@@ -98,6 +114,7 @@ const SCENES: readonly Scene[] = [
       [
         outbound('10.0.0.1', 6443, 'private'),
         { connects: 0, active: 1, segments: 210, sent: 61_000, received: 240_000, rtt: 0.00066 },
+        { reply: 1, latency: 0.00041 },
       ],
       [inbound('0.0.0.0', 10250, 'node'), { connects: 5, active: 0, segments: 20, sent: 41_000, received: 1500 }],
     ],
@@ -108,6 +125,7 @@ const SCENES: readonly Scene[] = [
       [
         outbound('172.17.0.9', 9100, 'node'),
         { connects: 0, active: 1, segments: 0, sent: 0, received: 0, rtt: 0.00011 },
+        { reply: 1, latency: 0.00006 },
       ],
       [
         outbound('2606:4700::6810:84e5', 443, 'external'),
@@ -123,10 +141,19 @@ export function cycle(number: number): Batch {
   return SCENES.map(({ resource, links }) =>
     resourceMetrics(
       resource,
-      links.flatMap(([attributes, totals]) => linkPoints(attributes, grown(totals, number), START_MS)),
+      links.flatMap(([attributes, totals, probes]) => [
+        ...linkPoints(attributes, grown(totals, number), START_MS),
+        ...(probes === undefined ? [] : probesOf(attributes, probes, number)),
+      ]),
       endMs,
     ),
   )
+}
+
+function probesOf(attributes: Attributes, { reply = 0, timeout = 0, latency }: ProbeTotals, times: number) {
+  const address = String(attributes['destination.address'])
+  const totals = { reply: reply * times, timeout: timeout * times, ...(latency === undefined ? {} : { latency }) }
+  return probePoints(address, String(attributes['destination.scope']), totals, START_MS)
 }
 
 function grown(totals: Totals, times: number): Totals {

@@ -4,6 +4,8 @@ import { describe, test } from 'node:test'
 import type { IssueDetail } from '../../../src/config/fields.ts'
 import { parseEndpoint } from '../../../src/exporters/otlp_grpc/endpoint.ts'
 import { factory } from '../../../src/exporters/otlp_grpc/index.ts'
+import { COMPRESSIONS } from '../../../src/exporters/sending/client-config.ts'
+import { createHarness } from '../harness.ts'
 
 function problems(config: object): string[] {
   const result = factory.config.safeParse(config)
@@ -41,6 +43,7 @@ describe('configuration', () => {
       num_consumers: 1,
       block_on_overflow: false,
       wait_for_result: false,
+      storage: '',
     })
   })
 
@@ -65,20 +68,29 @@ describe('configuration', () => {
     for (const [endpoint, problem] of [
       ['', 'requires a non-empty "endpoint"; write endpoint: collector:4317'],
       ['https://', 'requires a non-empty "endpoint"; write endpoint: collector:4317'],
-      ['collector', 'endpoint::port is missing in "collector"; write collector:4317'],
-      ['http://collector', 'endpoint::port is missing in "http://collector"; write http://collector:4317'],
-      ['dns:///collector', 'endpoint::port is missing in "dns:///collector"; write dns:///collector:4317'],
-      ['collector:', 'endpoint::port is missing in "collector:"; write collector:4317'],
-      ['[::1]', 'endpoint::port is missing in "[::1]"; write [::1]:4317'],
-      ['collector:otlp', 'endpoint::invalid port "otlp"; write collector:4317'],
-      ['collector:70000', 'endpoint::invalid port "70000"; write collector:4317'],
-      [':4317', 'endpoint::host is missing in ":4317"; write localhost:4317'],
-      ['::1:4317', 'endpoint::"::1:4317" is not host:port; write an IPv6 address in brackets: [::1]:4317'],
+      ['collector', 'clientconfig::address collector: missing port in address; endpoint: write collector:4317'],
+      [
+        'http://collector',
+        'clientconfig::address collector: missing port in address; endpoint: write http://collector:4317',
+      ],
+      [
+        'dns:///collector',
+        'clientconfig::address collector: missing port in address; endpoint: write dns:///collector:4317',
+      ],
+      ['collector:', 'clientconfig::invalid port ""; endpoint: write collector:4317'],
+      ['[::1]', 'clientconfig::address [::1]: missing port in address; endpoint: write [::1]:4317'],
+      ['collector:otlp', 'clientconfig::invalid port "otlp"; endpoint: write collector:4317'],
+      ['collector:70000', 'clientconfig::invalid port "70000"; endpoint: write collector:4317'],
+      [':4317', 'clientconfig::address :4317: missing host in address; endpoint: write localhost:4317'],
+      [
+        '::1:4317',
+        'clientconfig::address ::1:4317: too many colons in address; endpoint: write an IPv6 address in brackets: [::1]:4317',
+      ],
       [
         'http://collector:4317/v1/metrics',
-        'endpoint::a gRPC endpoint has no path, found "http://collector:4317/v1/metrics"; write collector:4317',
+        'clientconfig::a gRPC endpoint has no path, found "http://collector:4317/v1/metrics"; endpoint: write collector:4317',
       ],
-      ['unix://', 'endpoint::unix socket path cannot be empty; write unix:///path/of/the.sock'],
+      ['unix://', 'clientconfig::unix socket path cannot be empty; endpoint: write unix:///path/of/the.sock'],
     ]) {
       assert.deepEqual(problems({ endpoint }), [problem], endpoint)
     }
@@ -88,9 +100,15 @@ describe('configuration', () => {
     const endpoint = 'x:4317'
     for (const [config, expected] of [
       [{ bogus: 1 }, ['has invalid keys: bogus']],
-      [{ timeout: '-5s' }, ['timeout::timeout value must be greater than or equal to 0']],
-      [{ compression: 'zstd' }, ['compression::unsupported compression type "zstd"; one of gzip, none, ']],
-      [{ balancer_name: 'nope' }, ['balancer_name::invalid balancer_name: nope; one of round_robin, pick_first, ']],
+      [{ timeout: '-5s' }, ['timeoutconfig::timeout value must be greater than or equal to 0; timeout: 0 is no limit']],
+      [
+        { compression: 'brotli' },
+        [`compression::unsupported compression type "brotli"; one of ${COMPRESSIONS.join(', ')}`],
+      ],
+      [
+        { balancer_name: 'nope' },
+        ['clientconfig::invalid balancer_name: nope; balancer_name: one of round_robin, pick_first'],
+      ],
       [{ max_request_bytes: '1B' }, ['max_request_bytes::must be at least 1024, got 1']],
       [
         {
@@ -99,28 +117,30 @@ describe('configuration', () => {
             { name: 'a', value: 'c' },
           ],
         },
-        ['headers::duplicate keys in map-style list: [a]'],
+        ['headers::duplicate keys in map-style list: [a]; give each name once'],
       ],
       [
         { tls: { ca_file: 'a', ca_pem: 'b' } },
-        ['tls::provide either a CA file or the PEM-encoded string, but not both'],
+        ['clientconfig::tls::provide either a CA file or the PEM-encoded string, but not both'],
       ],
       [
         { tls: { cert_file: 'a', cert_pem: 'b', key_file: 'k' } },
-        ['tls::provide either certificate file or PEM, but not both'],
+        ['clientconfig::tls::provide either certificate file or PEM, but not both'],
       ],
-      [{ tls: { cert_file: 'a' } }, ['tls::provide both certificate and key, or neither']],
       [
-        { tls: { min_version: 'asd' } },
-        ['tls::min_version::unsupported TLS version: "asd"; one of 1.0, 1.1, 1.2, 1.3'],
+        { tls: { cert_file: 'a' } },
+        [
+          'clientconfig::tls::TLS configuration must include both certificate and key (CertFile/CertPem and KeyFile/KeyPem)',
+        ],
       ],
+      [{ tls: { min_version: 'asd' } }, ['clientconfig::tls::invalid TLS min_version: unsupported TLS version: "asd"']],
       [
         { tls: { min_version: '1.3', max_version: '1.2' } },
-        ['tls::invalid TLS configuration: min_version cannot be greater than max_version'],
+        ['clientconfig::tls::invalid TLS configuration: min_version cannot be greater than max_version'],
       ],
       [
         { retry_on_failure: { randomization_factor: -5 } },
-        ["retry_on_failure::'randomization_factor' must be within [0, 1]"],
+        ['retry_on_failure::randomization_factor value must be greater than or equal to 0'],
       ],
       [
         { retry_on_failure: { max_elapsed_time: '1s' } },
@@ -134,17 +154,60 @@ describe('configuration', () => {
         { sending_queue: { sizer: 'foo' } },
         ['sending_queue::sizer::invalid sizer: "foo"; one of requests, items, bytes'],
       ],
+      [
+        { sending_queue: { batch: { flush_timeout: 0 } } },
+        ['sending_queue::batch: `flush_timeout` must be positive, found 0'],
+      ],
+      [
+        { sending_queue: { batch: { sizer: 'requests' } } },
+        [
+          'sending_queue::`min_size` must be less than or equal to `queue_size`\n' +
+            'batch: `batch` supports only `items` or `bytes` sizer, found "requests"',
+        ],
+      ],
+      [
+        { sending_queue: { batch: { min_size: 10, max_size: 9 } } },
+        ['sending_queue::batch: `max_size` (9) must be greater or equal to `min_size` (10)'],
+      ],
+      [
+        { sending_queue: { batch: { partition: { metadata_keys: ['a', 'A'] } } } },
+        ['sending_queue::batch: partition: duplicate entry in metadata_keys: "a" (case-insensitive)'],
+      ],
+      [{ sending_queue: { batch: { enabled: false, flush_timeout: 0 } } }, []],
+      [
+        { sending_queue: { storage: 'file_storage', wait_for_result: true } },
+        ['sending_queue::`wait_for_result` is not supported with a persistent queue configured with `storage`'],
+      ],
+      [
+        { temporality_preference: 'lowmemory' },
+        ['temporality_preference::invalid temporality_preference: "lowmemory"; one of cumulative, delta'],
+      ],
+      [{ temporality_preference: 'DELTA' }, []],
       [{ sending_queue: { size: 5 } }, ['sending_queue::has invalid keys: size']],
       [
         { endpoint: '', timeout: '-1s' },
         [
-          'timeout::timeout value must be greater than or equal to 0',
+          'timeoutconfig::timeout value must be greater than or equal to 0; timeout: 0 is no limit',
           'requires a non-empty "endpoint"; write endpoint: collector:4317',
         ],
       ],
     ] as const) {
       assert.deepEqual(problems({ endpoint, ...config }), expected, JSON.stringify(config))
     }
+  })
+
+  test('what the Collector has and netvitals has not is refused before anything starts, with what to write', () => {
+    const create = (config: object) =>
+      factory.create(createHarness().settings, factory.config.parse({ endpoint: 'x:4317', ...config }))
+    for (const [config, problem] of [
+      [{ auth: { authenticator: 'basicauth/client' } }, /^auth: .*"basicauth\/client".*not found; .*write headers/],
+      [{ middlewares: [{ id: 'foo' }] }, /^middlewares: .*"foo".*not found; .*leave it out/],
+      [{ sending_queue: { storage: 'file_storage' } }, /^sending_queue::storage: the queue is in memory/],
+      [{ compression: 'zstd' }, /^compression: zstd is not supported over gRPC here; write gzip/],
+    ] as const) {
+      assert.throws(() => create(config), { message: problem })
+    }
+    assert.doesNotThrow(() => create({ sending_queue: { storage: 'file_storage', enabled: false } }))
   })
 
   test('xds is accepted as the Collector does, and refused with its reason where a channel would be made', () => {
@@ -159,7 +222,8 @@ describe('configuration', () => {
 test('the README names every key', async () => {
   const readme = await readFile(new URL('../../../src/exporters/otlp_grpc/README.md', import.meta.url), 'utf8')
   const tls = { max_version: '1.3' }
-  const config = factory.config.parse({ endpoint: 'collector:4317', keepalive: {}, tls })
+  const auth = { authenticator: 'x' }
+  const config = factory.config.parse({ endpoint: 'x:4317', keepalive: {}, tls, auth, sending_queue: { batch: {} } })
   const keys = Object.entries(config).flatMap(([key, value]) => {
     const inner = typeof value === 'object' && key !== 'headers' ? Object.keys(value) : []
     return inner.length === 0 ? [key] : inner.map((name) => `${key}::${name}`)

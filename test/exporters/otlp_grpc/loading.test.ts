@@ -22,6 +22,18 @@ test('listing and configuring the exporter loads nothing heavy', () => {
   assert.deepEqual(packagesLoadedBy(`${IMPORT}; factory.config.parse({ endpoint: 'localhost:1' })`), [])
 })
 
+test('otlp_http loads nothing heavy, sending included', () => {
+  const send = `
+    const { factory } = await import('./src/exporters/otlp_http/index.ts')
+    const { createLogger } = await import('./src/log.ts')
+    const { createNoopMeter } = await import('@opentelemetry/api')
+    const settings = { id: { type: 'otlp_http', name: '' }, log: createLogger(), meter: createNoopMeter(), version: '0' }
+    const exporter = factory.create(settings, factory.config.parse({ endpoint: 'http://localhost:1', encoding: 'json' }))
+    await exporter.start({})
+    await exporter.stop()`
+  assert.deepEqual(packagesLoadedBy(send), [])
+})
+
 test('starting it loads gRPC, and never the SDK', () => {
   const start = `
     const { createLogger } = await import('./src/log.ts')

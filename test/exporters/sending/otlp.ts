@@ -31,6 +31,11 @@ export function decodeRequest(bytes: Uint8Array): readonly Resource[] {
   return Request.toObject(Request.decode(bytes), options).resourceMetrics
 }
 
+/** OTLP/JSON as protobuf: a field that the protocol does not have, or of another type, throws or gets lost. */
+export function fromJson(json: Uint8Array): Uint8Array {
+  return Request.encode(Request.fromObject(JSON.parse(new TextDecoder().decode(json)))).finish()
+}
+
 export function pointsOf(metric: Metric): readonly Point[] {
   return (metric[metric.data] as Data).dataPoints
 }

@@ -56,7 +56,6 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
   let translation: Pick<Translation, 'hold' | 'add'> | undefined
   let answering: Answer | undefined
   let heritage: Pick<Connections, 'totalsOf'> | undefined
-  let heritageWalks = 0
 
   function grow() {
     capacity *= 2
@@ -246,7 +245,6 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     // The kernel forgets them when idle. As with connections one walk is not enough: seen again they would count again.
     for (let slot = 0; slot < used; slot++) if (words[slot * SLOT_WORDS + FLAGS]! & SYNACK && unseen(slot)) finish(slot)
     walk++
-    if (heritageWalks > 0 && --heritageWalks === 0) heritage = undefined
   }
   return {
     beginBatch(now) {
@@ -274,7 +272,6 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     totalsOf,
     inherit(before) {
       heritage = before
-      heritageWalks = 2
     },
   }
 }

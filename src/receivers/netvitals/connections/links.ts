@@ -143,8 +143,10 @@ export function createLinks(options: LinksOptions): Links {
     for (let i = 0; i < 4; i++) key[CLIENT + i] = inbound ? u32[record + ConnWord.remote + i]! : 0
   }
 
+  const standingOf = ({ unsureUntilMs, excluded }: Container) => ({ unsureUntilMs, hidden: excluded })
+
   function containerRef(cgroup: bigint, container: Container): ContainerRef {
-    const ref = store.container(container.key, container.attributes)
+    const ref = store.container(container.key, container.attributes, standingOf(container))
     refs.set(cgroup, ref)
     refsByKey.set(container.key, ref)
     return ref
@@ -166,6 +168,8 @@ export function createLinks(options: LinksOptions): Links {
     const family = familyOf(entry)
     const scope = scopes[(words[PACKED]! >>> SCOPE) & 0xf]!
     // Without cgroup and namespace: a container's nested cgroups share its links.
+    // What a container does of which no series are wanted is one link of each kind.
+    if (containers.byCgroup(cgroup).excluded) return store.link(ref, linkKinds[direction]!, '', () => ({}), nowMs)
     const name = String.fromCharCode(...new Uint16Array(words.buffer, PACKED * 4)) + answers.nameOf(number)
     const bytes = new Uint8Array(words.buffer)
     const at = ADDRESS * 4
@@ -215,7 +219,8 @@ export function createLinks(options: LinksOptions): Links {
     if (!observer || directionOf(entry) !== Direction.outbound) return
     const cgroup = cgroupOf(entry)
     const container = refs.get(cgroup)!
-    const containerKey = containers.byCgroup(cgroup).key
+    const { key: containerKey, excluded } = containers.byCgroup(cgroup)
+    if (excluded) return
     // It ended, and this is a late record of it.
     if (refsByKey.get(containerKey) !== container) return
     const words = Uint32Array.from({ length: 4 }, (_, i) => word(entry, ADDRESS + i))
@@ -256,6 +261,20 @@ export function createLinks(options: LinksOptions): Links {
     containerRef(id, container)
     table.each((entry) => {
       if (cgroupOf(entry) === id) move(entry, nowMs)
+    })
+  })
+  containers.onIdentified((before, now, ids) => {
+    const ref = refsByKey.get(before.key)
+    if (ref === undefined) return
+    const nowMs = Date.now()
+    const next = store.identify(ref, now.attributes, standingOf(now))
+    refsByKey.set(now.key, next)
+    const own = new Set(ids)
+    for (const id of ids) if (refs.has(id)) refs.set(id, next)
+    if (next === ref && now.excluded === before.excluded) return
+    observer?.containerEnded(ref)
+    table.each((entry) => {
+      if (own.has(cgroupOf(entry))) move(entry, nowMs)
     })
   })
   containers.onEnd((container) => {

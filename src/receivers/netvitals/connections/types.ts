@@ -41,8 +41,8 @@ export interface Connections {
   /** What this table told of a connection; undefined when it is not in it. */
   totalsOf(id: number): ConnectionTotals | undefined
   /**
-   * Connections of `before`, to which no more records are given, go on here where they are there: each with its next
-   * record, at the latest with the second walk from now.
+   * Connections of `before`, to which no more records are given, go on here where they are there, each with its next
+   * record; undefined: from now on one that is not known here is new.
    */
-  inherit(before: Pick<Connections, 'totalsOf'>): void
+  inherit(before: Pick<Connections, 'totalsOf'> | undefined): void
 }

@@ -1,5 +1,6 @@
 import type { Attributes } from '@opentelemetry/api'
 import type { HostFacts } from './host.ts'
+import type { Identity } from './identity.ts'
 import { type CgroupIdentity, HOST } from './parse-path.ts'
 import type { Container } from './types.ts'
 
@@ -7,48 +8,105 @@ export interface DescribeOptions {
   readonly host: HostFacts
   /** k8s.cluster.name */
   readonly clusterName?: string | undefined
+  /** Labels and annotations of pods that become `k8s.pod.label.<key>` and `k8s.pod.annotation.<key>`. */
+  readonly podLabels?: readonly string[]
+  readonly podAnnotations?: readonly string[]
 }
 
 /** OpenTelemetry's word for a service that has no name. @see the resource SDK specification, "service.name" */
 const UNKNOWN_SERVICE = 'unknown_service'
 
 /**
- * Turns what a path tells into a container with its resource attributes.
+ * Turns what a path tells, and who knows more, into a container with its resource attributes.
  *
  * Where no name is known (a Docker container by its path alone) service.name is `unknown_service`: an id in its
  * place would make every restart another service, and backends know the word. service.instance.id still tells
  * such containers apart.
  */
-export function describeContainer(identity: CgroupIdentity, options: DescribeOptions): Container {
-  const { key, runtime, id } = identity
+export function describeContainer(path: CgroupIdentity, options: DescribeOptions, identity?: Identity): Container {
+  const { key, runtime, id } = path
   return Object.freeze({
     key,
-    runtime,
+    runtime: runtime === 'unknown' && isRuntime(identity?.source) ? identity.source : runtime,
     ...(id === undefined ? {} : { id }),
-    displayName: displayName(identity),
-    attributes: attributes(identity, options),
+    displayName: displayName(path, identity),
+    attributes: attributes(path, options, identity),
   })
 }
 
-function attributes(identity: CgroupIdentity, { host, clusterName }: DescribeOptions): Attributes {
+function isRuntime(source: Identity['source'] | undefined): source is 'docker' | 'podman' {
+  return source === 'docker' || source === 'podman'
+}
+
+function attributes(path: CgroupIdentity, options: DescribeOptions, identity?: Identity): Attributes {
+  const { host, clusterName } = options
+  const pod = identity?.pod
   const all: Record<string, string | undefined> = {
-    'service.name': serviceName(identity),
-    'service.instance.id': instanceId(identity, host),
-    'container.id': identity.id,
-    'container.name': identity.name,
-    'container.runtime.name': runtimeName(identity),
-    'k8s.pod.uid': identity.podUid,
-    'systemd.unit': identity.unit,
+    ...service(path, host, identity),
+    'container.id': path.id,
+    'container.name': identity?.name ?? path.name,
+    'container.runtime.name': runtimeName(path) ?? (isRuntime(identity?.source) ? identity.source : undefined),
+    'container.image.name': identity?.image,
+    'k8s.pod.name': pod?.name,
+    'k8s.pod.uid': pod?.uid ?? path.podUid,
+    'k8s.namespace.name': pod?.namespace,
+    'k8s.container.name': pod?.containerName,
+    ...ownerAttributes(pod?.owner),
+    'systemd.unit': path.unit,
     'host.name': host.name,
     'host.id': host.id,
-    'k8s.node.name': host.nodeName,
+    'k8s.node.name': pod?.nodeName ?? host.nodeName,
     'k8s.cluster.name': clusterName,
   }
+  for (const key of options.podLabels ?? []) all[`k8s.pod.label.${key}`] = pod?.labels[key]
+  for (const key of options.podAnnotations ?? []) all[`k8s.pod.annotation.${key}`] = pod?.annotations[key]
   const result: Attributes = {}
   for (const [name, value] of Object.entries(all)) {
     if (value !== undefined) result[name] = value
   }
   return Object.freeze(result)
+}
+
+const WORKLOADS: Readonly<Record<string, string>> = {
+  Deployment: 'k8s.deployment.name',
+  ReplicaSet: 'k8s.replicaset.name',
+  StatefulSet: 'k8s.statefulset.name',
+  DaemonSet: 'k8s.daemonset.name',
+  Job: 'k8s.job.name',
+  CronJob: 'k8s.cronjob.name',
+}
+
+function ownerAttributes(owner: { kind: string; name: string } | undefined): Record<string, string> {
+  const attribute = owner && WORKLOADS[owner.kind]
+  return attribute ? { [attribute]: owner.name } : {}
+}
+
+/** @see "Specify resource attributes using Kubernetes annotations", OpenTelemetry semantic conventions for Kubernetes */
+const ANNOTATION = 'resource.opentelemetry.io/'
+
+/** service.* by OpenTelemetry's rules for Kubernetes, by Compose's labels, else by what the path tells. */
+function service(path: CgroupIdentity, host: HostFacts, identity?: Identity): Record<string, string | undefined> {
+  const pod = identity?.pod
+  if (pod) {
+    const { labels, annotations, containerName } = pod
+    return {
+      'service.name':
+        annotations[`${ANNOTATION}service.name`] ??
+        labels['app.kubernetes.io/instance'] ??
+        labels['app.kubernetes.io/name'] ??
+        pod.owner?.name ??
+        pod.name,
+      'service.namespace': annotations[`${ANNOTATION}service.namespace`] ?? pod.namespace,
+      // Not the annotation for it: two containers of a pod would be one.
+      'service.instance.id': [pod.namespace, pod.name, ...(containerName ? [containerName] : [])].join('.'),
+    }
+  }
+  const project = identity?.labels?.['com.docker.compose.project']
+  return {
+    'service.name': identity?.labels?.['com.docker.compose.service'] ?? identity?.name ?? serviceName(path),
+    ...(project && { 'service.namespace': project }),
+    'service.instance.id': instanceId(path, host),
+  }
 }
 
 function serviceName({ key, name, unit }: CgroupIdentity): string {
@@ -76,7 +134,10 @@ function runtimeName({ runtime }: CgroupIdentity): string | undefined {
   return runtime === 'unknown' || runtime === 'systemd' || runtime === 'host' ? undefined : runtime
 }
 
-function displayName({ key, runtime, id, name, podUid, unit, userId }: CgroupIdentity): string {
+function displayName({ key, runtime, id, name, podUid, unit, userId }: CgroupIdentity, identity?: Identity): string {
+  const pod = identity?.pod
+  if (pod) return [pod.namespace, pod.name, ...(pod.containerName ? [pod.containerName] : [])].join('/')
+  if (identity?.name) return `${isRuntime(identity.source) ? identity.source : runtime} ${identity.name}`
   if (key === HOST.key) return 'host'
   if (runtime === 'systemd') return userId === undefined ? `${unit}` : `${unit} (user ${userId})`
   const short = name ?? id?.slice(0, 12)

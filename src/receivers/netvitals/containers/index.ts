@@ -1,11 +1,18 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type CgroupMount, checkMount, findCgroupMount, walkCgroups } from './cgroupfs.ts'
 import { describeContainer } from './describe.ts'
+import type { ContainerFilter } from './filter.ts'
 import { type HostFacts, readHost } from './host.ts'
+import type { Identity, IdentitySource } from './identity.ts'
+import type { CgroupIdentity } from './parse-path.ts'
 import { createRegistry } from './registry.ts'
+import { createResolver } from './resolver.ts'
+import type { RuntimeSocket } from './runtimes/find.ts'
+import { createRuntimes } from './runtimes/index.ts'
 import type { Container, Containers } from './types.ts'
 
 export { corootContainerId } from './coroot.ts'
+export { filterOf } from './filter.ts'
 export type { HostFacts, HostOptions } from './host.ts'
 export { readHost } from './host.ts'
 export type { Container, Containers, Runtime } from './types.ts'
@@ -16,6 +23,20 @@ export interface ContainersOptions {
   readonly host?: HostFacts
   /** k8s.cluster.name */
   readonly clusterName?: string | undefined
+  /** Runtimes to ask; the well-known sockets that there are when absent. */
+  readonly runtimes?: readonly RuntimeSocket[] | undefined
+  /** Where the host's root is mounted, for the well-known sockets. */
+  readonly hostRoot?: string
+  /** Asked before the runtimes. */
+  readonly sources?: readonly IdentitySource[]
+  /** How long a container's first export waits for its name, milliseconds. */
+  readonly resolveTimeoutMs?: number
+  /** Of which containers series are wanted; all of them when absent. */
+  readonly filter?: ContainerFilter | undefined
+  readonly podLabels?: readonly string[]
+  readonly podAnnotations?: readonly string[]
+  /** Told when a runtime can't be asked, or can again. */
+  readonly reportRuntime?: (name: string, status: 'ok' | 'down', detail?: string) => void
   /** Told at start, and when a walk fails or works again: whether ids are found, and why not. */
   readonly report?: (status: 'ok' | 'down', detail?: string) => void
   /** Milliseconds for which a removed cgroup's id still names its container. */
@@ -52,8 +73,29 @@ const WALK_SLICE_MS = 4
  */
 export function createContainers(options: ContainersOptions = {}): Containers {
   const { host = readHost(), lingerMs = 60_000, now = () => performance.now() } = options
-  const describing = { host, clusterName: options.clusterName }
-  const registry = createRegistry({ describe: (identity) => describeContainer(identity, describing), lingerMs, now })
+  const { sources = [], resolveTimeoutMs = 3_000, filter, podLabels = [], podAnnotations = [] } = options
+  const describing = { host, clusterName: options.clusterName, podLabels, podAnnotations }
+  const runtimes = createRuntimes({ sockets: options.runtimes, hostRoot: options.hostRoot ?? '/' })
+  const identities = new Map<string, Identity>()
+  const resolver = createResolver({
+    sources: () => [...sources, ...runtimes.sources()],
+    onFound: identified,
+    report: (name, status, detail) => options.reportRuntime?.(name, status, detail),
+    now,
+  })
+  const registry = createRegistry({
+    describe: begin,
+    onBegin(container) {
+      if (container.id !== undefined || container.podUid !== undefined) resolver.want(container)
+    },
+    onGone({ key }) {
+      resolver.drop(key)
+      identities.delete(key)
+    },
+    lingerMs,
+    now,
+  })
+  for (const source of sources) source.onChange?.(resolver.again)
   let mount: CgroupMount | undefined
   let reported: string | undefined
   let walking: Promise<void> | undefined
@@ -61,6 +103,32 @@ export function createContainers(options: ContainersOptions = {}): Containers {
   let sweepTimer: NodeJS.Timeout | undefined
   let nextLookMs = Number.NEGATIVE_INFINITY
   let stopped = false
+
+  /** As its path alone tells. Who might know more is asked, and until then its first export is worth waiting with. */
+  function begin(container: CgroupIdentity): Container {
+    const unsure = [...sources, ...runtimes.sources()].some((source) => source.mayKnow(container))
+    if (!unsure) return decided(container, undefined)
+    if (filter !== undefined) setTimeout(decideLate, resolveTimeoutMs, container).unref()
+    const described = describeContainer(container, describing)
+    return Object.freeze({ ...described, unsureUntilMs: Date.now() + resolveTimeoutMs })
+  }
+
+  function identified(container: CgroupIdentity, identity: Identity): void {
+    identities.set(container.key, identity)
+    registry.identify(container.key, decided(container, identity))
+  }
+
+  /** Nobody said in time what it is called. */
+  function decideLate(container: CgroupIdentity): void {
+    if (!stopped && !identities.has(container.key)) registry.identify(container.key, decided(container, undefined))
+  }
+
+  function decided(container: CgroupIdentity, identity: Identity | undefined): Container {
+    const described = describeContainer(container, describing, identity)
+    return filter === undefined || filter(container, identity)
+      ? described
+      : Object.freeze({ ...described, excluded: true })
+  }
 
   function say(status: 'ok' | 'down', detail?: string): void {
     if (reported === `${status} ${detail}`) return
@@ -165,6 +233,8 @@ export function createContainers(options: ContainersOptions = {}): Containers {
       clearTimeout(walkTimer)
       clearInterval(sweepTimer)
       walkTimer = sweepTimer = undefined
+      resolver.stop()
+      runtimes.close()
       await walking
     },
 
@@ -178,6 +248,15 @@ export function createContainers(options: ContainersOptions = {}): Containers {
     cgroupRemoved: registry.remove,
     onEnd: registry.onEnd,
     onResolved: registry.onResolved,
+    onIdentified: registry.onIdentified,
+    identities() {
+      const bySource = new Map<string, number>()
+      for (const { key } of registry.live()) {
+        const source = identities.get(key)?.source ?? 'path'
+        bySource.set(source, (bySource.get(source) ?? 0) + 1)
+      }
+      return { bySource, pending: resolver.pending }
+    },
     resync,
   }
 }

@@ -4,6 +4,9 @@ import type { Container } from './types.ts'
 
 export interface RegistryOptions {
   readonly describe: (identity: CgroupIdentity) => Container
+  /** A container that was not there before; and one that is not there any more. */
+  readonly onBegin?: (identity: CgroupIdentity) => void
+  readonly onGone?: (container: Container) => void
   /** Milliseconds for which a removed cgroup's id is still answered. */
   readonly lingerMs: number
   /** A clock that only goes forward, milliseconds. */
@@ -11,7 +14,7 @@ export interface RegistryOptions {
 }
 
 interface Entry {
-  readonly container: Container
+  container: Container
   /** Its directory is gone, or was never found. */
   gone: boolean
   /** Number of the last walk that saw it, or during which it came. */
@@ -19,14 +22,14 @@ interface Entry {
 }
 
 interface Live {
-  readonly container: Container
+  container: Container
   /** Id of the container's own cgroup; unknown when only a nested one was seen yet. */
   ownId?: bigint
   readonly ids: Set<bigint>
 }
 
 /** What is known of cgroup ids, and the lives of their containers. Touches no file: its owner feeds it. */
-export function createRegistry({ describe, lingerMs, now }: RegistryOptions) {
+export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: RegistryOptions) {
   const host = describe(HOST)
   const entries = new Map<bigint, Entry>()
   const lives = new Map<string, Live>()
@@ -34,6 +37,7 @@ export function createRegistry({ describe, lingerMs, now }: RegistryOptions) {
   const unknown = new Set<bigint>()
   const leaving: { id: bigint; dueMs: number }[] = []
   const endListeners: ((container: Container) => void)[] = []
+  const identifiedListeners: ((before: Container, now: Container, ids: readonly bigint[]) => void)[] = []
   const resolvedListeners: ((id: bigint, container: Container) => void)[] = []
   let walk = 0
 
@@ -51,6 +55,7 @@ export function createRegistry({ describe, lingerMs, now }: RegistryOptions) {
 
   function owner(identity: CgroupIdentity, id: bigint, path: string): Container {
     let live = lives.get(identity.key)
+    let begun: CgroupIdentity | undefined
     const own = path === identity.key
     // The same path under another id: the one before has ended, though its record was lost.
     if (own && live?.ownId !== undefined && live.ownId !== id) {
@@ -60,9 +65,11 @@ export function createRegistry({ describe, lingerMs, now }: RegistryOptions) {
     if (live === undefined) {
       live = { container: describe(identity), ids: new Set() }
       lives.set(identity.key, live)
+      begun = identity
     }
     if (own) live.ownId = id
     live.ids.add(id)
+    if (begun) onBegin?.(begun)
     return live.container
   }
 
@@ -80,6 +87,7 @@ export function createRegistry({ describe, lingerMs, now }: RegistryOptions) {
     lives.delete(live.container.key)
     for (const id of live.ids) leave(id, entries.get(id)!)
     for (const tell of endListeners) tell(live.container)
+    onGone?.(live.container)
   }
 
   function leave(id: bigint, entry: Entry): void {
@@ -126,6 +134,19 @@ export function createRegistry({ describe, lingerMs, now }: RegistryOptions) {
       }
       leaving.splice(0, due)
     },
+    live: (): Container[] => [...lives.values()].map(({ container }) => container),
+    /** The live container of this key becomes another, with the same ids. */
+    identify(key: string, container: Container): void {
+      const live = lives.get(key)
+      if (live === undefined) return
+      const before = live.container
+      live.container = container
+      const ids = [...live.ids]
+      for (const id of ids) entries.get(id)!.container = container
+      for (const tell of identifiedListeners) tell(before, container, ids)
+    },
+    onIdentified: (listener: (before: Container, now: Container, ids: readonly bigint[]) => void): void =>
+      void identifiedListeners.push(listener),
     onEnd: (listener: (container: Container) => void): void => void endListeners.push(listener),
     onResolved: (listener: (id: bigint, container: Container) => void): void => void resolvedListeners.push(listener),
     size: (): { cgroups: number; containers: number } => ({ cgroups: entries.size, containers: lives.size }),

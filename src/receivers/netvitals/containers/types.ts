@@ -12,6 +12,10 @@ export interface Container {
   readonly id?: string
   /** For people: `docker 0123456789ab`, `nginx.service`, `host`. */
   readonly displayName: string
+  /** No series of it are wanted. */
+  readonly excluded?: boolean
+  /** Its name is being asked for: it is worth waiting with its first export until then, ms since the epoch. */
+  readonly unsureUntilMs?: number
   /** The resource's attributes (METRICS: service.name and service.instance.id always there), frozen. */
   readonly attributes: Attributes
 }
@@ -33,6 +37,13 @@ export interface Containers {
    * container's. Whoever keeps the answer of `byCgroup` by id corrects it here.
    */
   onResolved(listener: (id: bigint, container: Container) => void): void
+  /**
+   * Called when a runtime or the Kubernetes API told more of a container than its path: `now` takes the place of
+   * `before` in all answers, for these ids.
+   */
+  onIdentified(listener: (before: Container, now: Container, ids: readonly bigint[]) => void): void
+  /** Containers that are there, by who told what they are called; pending: nobody yet, who might. */
+  identities(): { readonly bySource: ReadonlyMap<string, number>; readonly pending: number }
   /** After a loss of cgroup records: walks the hierarchy again, so that missed beginnings and ends come right. */
   resync(): Promise<void>
 }

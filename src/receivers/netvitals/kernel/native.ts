@@ -135,7 +135,8 @@ export interface NativeConntrackOptions {
 
 /**
  * The kernel's connection tracking of TCP, asked on a thread of its own. Asking needs CAP_NET_ADMIN, loads no module
- * and turns nothing on. Errors carry ERR_CONNTRACK_CLOSED, ERR_INVALID_OPTION, ERR_SETNS, ERR_SETNS_PERMISSION.
+ * and turns nothing on. Errors carry ERR_CONNTRACK (no descriptor or thread left for it), ERR_CONNTRACK_CLOSED,
+ * ERR_INVALID_OPTION, ERR_SETNS, ERR_SETNS_PERMISSION.
  */
 export interface NativeConntrack {
   /** Enters the namespace that this descriptor refers to (-1: the process' own) and resolves with a handle of it, above 0. */

@@ -59,13 +59,24 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
   // Decided beforehand: a successor whose predecessor leaves in this cycle has the next one.
   const due = [...containers.all()].filter((state) => state !== self && !state.predecessor)
   for (const state of due) {
-    if (!state.gone) await container(state)
+    if (state.gone || isHeld(state)) continue
+    if (state.hidden) conceal(state)
+    else await container(state)
   }
   overflowOf(self)
   push(self)
   if (restartMs !== undefined) restart(restartMs)
   placement.settle(containers.all())
   return batch
+
+  function isHeld(state: ContainerState): boolean {
+    return !state.exported && !state.ended && state.heldUntilMs > endMs
+  }
+
+  /** What it counts is nobody's; it goes when its connections have long gone. */
+  function conceal(state: ContainerState): void {
+    if (state.ended && (state.successor !== undefined || endMs >= state.lingerUntilMs)) drop(state)
+  }
 
   async function container(state: ContainerState): Promise<void> {
     const ended = state.ended

@@ -8,7 +8,7 @@ import type { ContainerRef, LinkRef } from './types.ts'
 export interface ContainerState {
   readonly ref: ContainerRef
   key: string
-  readonly instance: string
+  instance: string
   /** None of its series starts earlier: a successor's don't start with those of its predecessor. */
   sinceMs: number
   /** As they were given: what the naming makes a point's attributes from. */
@@ -36,6 +36,10 @@ export interface ContainerState {
   /** Same service.instance.id, not yet exported for the last time: until then this one isn't exported. */
   predecessor: ContainerState | undefined
   successor: ContainerState | undefined
+  /** It may yet be called otherwise: not exported before, unless it ends. */
+  heldUntilMs: number
+  /** Counted and never exported. */
+  hidden: boolean
   /** Its links were taken from it; it is exported once more. */
   detached: boolean
   gone: boolean
@@ -54,6 +58,8 @@ export interface ContainerTable {
   makeSelf(attributes: Attributes): ContainerState
   /** A container that ended and was never exported goes on as its successor. */
   adopt(state: ContainerState, key: string, attributes: Attributes): void
+  /** It was never exported, and is called otherwise from now on. */
+  rename(state: ContainerState, attributes: Attributes): void
   /** What it has must be gone already. */
   remove(state: ContainerState): void
 }
@@ -103,6 +109,8 @@ export function createContainerTable({
       exportedSinceEnd: false,
       predecessor: undefined,
       successor: undefined,
+      heldUntilMs: Number.NEGATIVE_INFINITY,
+      hidden: false,
       detached: false,
       gone: false,
     }
@@ -132,6 +140,13 @@ export function createContainerTable({
       state.resource = createResource(emitted(attributes))
       state.ended = false
       byKey.set(key, state)
+    },
+    rename(state, attributes) {
+      if (byInstance.get(state.instance) === state) byInstance.delete(state.instance)
+      state.instance = instanceOf(attributes)
+      state.attributes = attributes
+      state.resource = createResource(emitted(attributes))
+      byInstance.set(state.instance, state)
     },
     remove(state) {
       state.gone = true

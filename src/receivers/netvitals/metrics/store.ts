@@ -12,7 +12,7 @@ import { ABSENT, createPlan } from './plan.ts'
 import { createRecency } from './recency.ts'
 import { createRows, OVERFLOW, WRITTEN } from './rows.ts'
 import { createSnapshot } from './snapshot.ts'
-import type { Store } from './types.ts'
+import type { ContainerStanding, Store } from './types.ts'
 
 export interface StoreOptions {
   /** The program's own resource: service.name and service.instance.id (that of the host), host.name. */
@@ -133,6 +133,37 @@ export function createStore({
     state.lingerUntilMs = nowMs + containerLingerMs
   }
 
+  function begin(key: string, attributes: Attributes, standing?: ContainerStanding): ContainerState {
+    const previous = containers.byInstance(instanceOf(attributes))
+    if (previous?.ended && !previous.exported) {
+      containers.adopt(previous, key, attributes)
+      return stand(previous, standing)
+    }
+    const state = containers.make(key, attributes, previous ? clock.next() : clock.lastMs)
+    if (previous) succeed(previous, state)
+    return stand(state, standing)
+  }
+
+  function stand(state: ContainerState, { unsureUntilMs, hidden = false }: ContainerStanding = {}): ContainerState {
+    state.heldUntilMs = unsureUntilMs ?? Number.NEGATIVE_INFINITY
+    state.hidden = hidden
+    return state
+  }
+
+  /** The one before has the same name: it is told once more, and gone, before any of the other's series begins. */
+  function succeed(previous: ContainerState, state: ContainerState): void {
+    // Still there though its successor is.
+    end(previous, clock.lastMs)
+    state.sinceMs = clock.next()
+    for (const row of [...recency.rowsOf(state), ...state.overflow]) if (row >= 0) rows.setStart(row, state.sinceMs)
+    if (isTold(previous)) {
+      drop(previous)
+      return
+    }
+    previous.successor = state
+    state.predecessor = previous
+  }
+
   function touch(row: number): void {
     const flags = rows.flags[row]!
     rows.flags[row] = flags | WRITTEN
@@ -151,25 +182,25 @@ export function createStore({
   }
 
   return {
-    container(key, attributes) {
+    container(key, attributes, standing) {
       const known = containers.byKey(key)
       if (known && !known.ended) return known.ref
-      const previous = containers.byInstance(instanceOf(attributes))
-      if (!previous) return containers.make(key, attributes, clock.lastMs).ref
-      if (previous.ended && !previous.exported) {
-        containers.adopt(previous, key, attributes)
-        return previous.ref
+      return begin(key, attributes, standing).ref
+    },
+
+    identify(ref, attributes, standing) {
+      const state = containers.get(ref)
+      if (!state || state.ended) return ref
+      const other = containers.byInstance(instanceOf(attributes))
+      const taken = other !== undefined && other !== state
+      if (state.exported || (taken && !other.ended)) {
+        end(state, clock.lastMs)
+        return begin(state.key, attributes, standing).ref
       }
-      // Still there though its successor is: told once more, and gone.
-      end(previous, clock.lastMs)
-      const told = isTold(previous)
-      if (told) drop(previous)
-      const state = containers.make(key, attributes, clock.next())
-      if (!told) {
-        previous.successor = state
-        state.predecessor = previous
-      }
-      return state.ref
+      if (taken) succeed(other, state)
+      containers.rename(state, attributes)
+      stand(state, standing)
+      return ref
     },
 
     endContainer(ref, nowMs) {

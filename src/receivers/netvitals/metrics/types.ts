@@ -12,7 +12,12 @@ import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
  */
 export interface Store {
   /** Begins (or finds) the container's resource. The same service.instance.id as one that ended: that one's series end now. */
-  container(key: string, attributes: Attributes): ContainerRef
+  container(key: string, attributes: Attributes, standing?: ContainerStanding): ContainerRef
+  /**
+   * It turned out to be called otherwise. Before its first export it just is, and the ref stays; after it the series so
+   * far end and it goes on under another ref: whoever writes moves there. Totals over both are right.
+   */
+  identify(container: ContainerRef, attributes: Attributes, standing?: ContainerStanding): ContainerRef
   /** Its series are exported once more and go after `containerLingerMs`, or when its successor appears. */
   endContainer(container: ContainerRef, nowMs: number): void
 
@@ -47,6 +52,13 @@ export interface Store {
 }
 
 export type ContainerRef = number
+
+export interface ContainerStanding {
+  /** Its name may yet be found out: its first export waits until then, unless it ends before; ms since the epoch. */
+  readonly unsureUntilMs?: number | undefined
+  /** No series of it are wanted. */
+  readonly hidden?: boolean | undefined
+}
 export type LinkRef = number
 export type LinkKind = 'outbound' | 'inbound' | 'probe' | 'listen'
 

@@ -67,7 +67,8 @@ export function createCandidates({ links, maxPerContainer, onChosen, onDropped }
     key[CONTAINER] = container
     key[NETNS] = netns
     key[FAMILY] = family
-    const words = new Uint32Array(address.buffer, address.byteOffset, 4)
+    // A copy, because an address may lie anywhere.
+    const words = new Uint32Array(address.slice().buffer)
     for (let i = 0; i < 4; i++) key[ADDRESS + i] = words[i]!
     let candidate = table.find()
     const isNew = candidate < 0

@@ -62,7 +62,8 @@ interface Target extends Probed {
 
 /** One container's share in a target. */
 interface Member {
-  readonly candidate: number
+  /** -1: it is leaving, once the probes that are out have come back. */
+  candidate: number
   readonly container: ContainerRef
   readonly target: Target
   /** -1 until it is known that the address is not the namespace's own. */
@@ -72,6 +73,7 @@ interface Member {
 const TICK_MS = 250
 /** The prober is told so long before: a tick may be late by what is more than TICK_MS. */
 const AHEAD_MS = 1_000
+const AHEAD_MIN_MS = 2 * TICK_MS
 
 /**
  * Pings what containers talk to. connections/ tells which destinations are alive or are tried; the prober is told
@@ -79,8 +81,9 @@ const AHEAD_MS = 1_000
  */
 export function createProbes(options: ProbesOptions): Probes {
   const { config, latency, links, destinations, store, finder, report, now = () => performance.now() } = options
-  const { interval, linger } = config
-  const aheadMs = Math.min(AHEAD_MS, interval)
+  const { interval, timeout, linger } = config
+  // What became of a target's last probe is known when its next one is decided, where the timeout allows.
+  const aheadMs = Math.min(AHEAD_MS, Math.max(AHEAD_MIN_MS, interval - timeout))
   const reports = (attributes: Attributes) =>
     config.report_unanswered === 'auto'
       ? attributes['destination.scope'] !== 'external'
@@ -97,6 +100,7 @@ export function createProbes(options: ProbesOptions): Probes {
   let round = Math.floor(now() / interval)
   let skipped = 0
   let closed = false
+  let containerEnds = false
 
   const prober = options.createProber({ onResults, onError: options.onError })
   const requests = createRequests(prober)
@@ -127,14 +131,21 @@ export function createProbes(options: ProbesOptions): Probes {
       timer ??= setTimeout(tick, TICK_MS)
     },
     forgotten: candidates.forget,
-    containerEnded: candidates.dropContainer,
+    containerEnded(container) {
+      containerEnds = true
+      candidates.dropContainer(container)
+      containerEnds = false
+    },
   })
 
   function join(candidate: number, dialled: Omit<Dialled, 'entry'>): void {
     const key = `${dialled.netns} ${nameOf(dialled.address, dialled.family)}`
     const target = targets.get(key) ?? begin(key, dialled)
-    const member: Member = { candidate, container: dialled.container, target, link: -1 }
-    target.members.push(member)
+    const { container } = dialled
+    const leaving = target.members.find((each) => each.candidate < 0 && each.container === container)
+    const member = leaving ?? { candidate, container, target, link: -1 }
+    member.candidate = candidate
+    if (!leaving) target.members.push(member)
     members[candidate] = member
     if (target.namespace.handle >= 0) admit(member)
   }
@@ -166,7 +177,7 @@ export function createProbes(options: ProbesOptions): Probes {
 
   function admit(member: Member): void {
     const { namespace, address, family, attributes } = member.target
-    if (namespace.own.has(address, family)) candidates.reject(member.candidate)
+    if (member.candidate >= 0 && namespace.own.has(address, family)) candidates.reject(member.candidate)
     else if (member.link < 0)
       member.link = store.link(member.container, 'probe', nameOf(address, family), () => attributes, Date.now())
   }
@@ -174,6 +185,12 @@ export function createProbes(options: ProbesOptions): Probes {
   function part(candidate: number): void {
     const member = members[candidate]!
     members[candidate] = undefined
+    member.candidate = -1
+    // Whatever was sent for it is counted for it, unless there is nobody any more to count it for.
+    if (member.target.outstanding === 0 || containerEnds) leave(member)
+  }
+
+  function leave(member: Member): void {
     if (member.link >= 0) {
       store.unset(member.link, Probe.latency)
       store.release(member.link)
@@ -215,9 +232,9 @@ export function createProbes(options: ProbesOptions): Probes {
     }
     schedule.due(nowMs, nowMs + aheadMs, (token, atMs) => {
       const target = byToken[token]!
-      for (const { candidate } of [...target.members]) candidates.check(candidate, sinceMs)
+      for (const { candidate } of [...target.members]) if (candidate >= 0) candidates.check(candidate, sinceMs)
       const { namespace, family, address, local } = target
-      if (target.gone || namespace.handle < 0) return false
+      if (namespace.handle < 0 || !target.members.some(({ candidate }) => candidate >= 0)) return false
       target.outstanding++
       const zone = family === 6 && isLinkLocal(address, 0) ? namespace.own.zoneOf(local) : 0
       requests.push(namespace.handle, token, (atMs - nowMs) * 1000, zone, family, address)
@@ -232,7 +249,12 @@ export function createProbes(options: ProbesOptions): Probes {
       store,
       onLoss: latency.on_loss,
       targetOf: (token) => byToken[token],
-      onDone: (target) => settle(target as Target),
+      onDone(probed) {
+        const target = probed as Target
+        if (target.outstanding > 0) return
+        for (const member of [...target.members]) if (member.candidate < 0) leave(member)
+        settle(target)
+      },
     })
   }
 

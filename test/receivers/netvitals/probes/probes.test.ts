@@ -309,6 +309,25 @@ describe('a namespace that cannot be entered', () => {
   })
 })
 
+it('what was sent for a container is counted for it, also while it is forgetting the address', async (t) => {
+  const rig = createProbeRig(t, {
+    probes: { interval: '1s', timeout: '900ms', linger: '0s', max_targets_per_container: 2 },
+    network: ({ atMs }) => (rig.nowMs >= atMs + 900 ? timeout : undefined),
+  })
+  rig.container(100)
+  for (let step = 0; step < 200; step++) {
+    const end = rig.connect(100, `10.3.0.${1 + ((step * 7) % 5)}`)
+    await rig.pass(((step * 137) % 900) + 50)
+    end()
+  }
+  await rig.pass(10_000)
+  const counts = Object.entries(await rig.told()).filter(([name]) => name.includes(' probes '))
+  const all = counts.reduce((sum, [, value]) => sum + value, 0)
+  assert.ok(all > 50, `${all}`)
+  assert.equal(all, rig.requests.length)
+  assert.deepEqual([rig.opened.size, rig.probes.stats().targets], [0, 0])
+})
+
 it('every probe has exactly one outcome', async (t) => {
   let seed = 1
   const random = () => {

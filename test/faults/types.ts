@@ -1,0 +1,40 @@
+import type { Namespace } from '../kernel/lab.ts'
+
+/** A share of packets, percent; with correlation the fate of one depends so much on that of the one before. */
+export interface Chance {
+  readonly percent: number
+  readonly correlationPercent: number
+}
+
+/** What is done to packets; several of these together where netem or its stand-in does them. */
+export interface Emulation {
+  readonly delay?: { readonly latencyUs: number; readonly jitterUs: number; readonly correlationPercent: number }
+  readonly loss?: Chance
+  readonly corrupt?: Chance
+  /** Token bucket: bytes a second, bytes that may wait, bytes that may pass at once. */
+  readonly bandwidth?: { readonly bytesPerSecond: number; readonly limitBytes: number; readonly bufferBytes: number }
+}
+
+/** Everything is lost: what a firewall's drop does. */
+export type Effect = 'partition' | Emulation
+
+/** One end of a path. */
+export interface End {
+  readonly name: string
+  readonly namespace: Namespace
+  /** The other half of its eth0: a bridge's port, or the eth0 of its only neighbour. */
+  readonly farHalf: { readonly namespace: Namespace; readonly device: string }
+}
+
+/** Packets that one end sends to the other. */
+export interface Path {
+  readonly from: End
+  readonly to: End
+}
+
+export interface Fault {
+  /** What does it, for people: `nftables drop behind front-end's eth0`. */
+  readonly means: readonly string[]
+  /** Takes it away. Twice is fine. */
+  stop(): Promise<void>
+}
