@@ -22,7 +22,7 @@ constexpr int64_t never = std::numeric_limits<int64_t>::max();
 constexpr double no_rtt = std::numeric_limits<double>::quiet_NaN();
 // Replies carry the kernel's stamp, so nothing is lost by reading them, and telling of them, by the handful.
 constexpr int64_t quiet_ns = 20 * millisecond_ns;
-constexpr int64_t flush_after_ns = 20 * millisecond_ns;
+constexpr int64_t flush_after_ns = 100 * millisecond_ns;
 constexpr size_t flush_at_results = 4'096;
 // Sends between two looks at what came back.
 constexpr unsigned sends_unread = 64;

@@ -72,12 +72,15 @@ function object<T extends z.ZodRawShape>(shape: T) {
   })
 }
 
-const names = z.array(z.string())
+const words = (what: string) => ({
+  error: ({ input }: { input?: unknown }) => `expected ${what}, found ${show(input)}`,
+})
+const names = z.array(z.string(words('a name')), words('a list of names'))
 const mode = oneOf(['one', 'all'])
 const selector = object({
   namespaces: names.optional(),
-  labelSelectors: z.record(z.string(), z.string()).prefault({}),
-  pods: z.record(z.string(), names).optional(),
+  labelSelectors: z.record(z.string(), z.string(words('a text')), words('a map of labels')).prefault({}),
+  pods: z.record(z.string(), names, words('a map of names by namespace')).optional(),
 })
 
 const spec = object({

@@ -21,8 +21,10 @@ export function startTranslation({ config, cgroupRoot, ...options }: StartTransl
     )
     return undefined
   }
+  const statusOf = together(options.report)
   return createTranslation({
     ...options,
+    report: statusOf('asking'),
     maxRate: config.max_rate,
     createConntrack,
     createNamespaces: (conntrack) =>
@@ -30,7 +32,20 @@ export function startTranslation({ config, cgroupRoot, ...options }: StartTransl
         conntrack,
         finder: createNamespaceFinder({ cgroupRoot }),
         nodes: config.node_namespaces,
-        report: options.report,
+        reportNodes: statusOf('nodes'),
+        reportContainers: statusOf('containers'),
       }),
   })
+}
+
+/** One status for several: down while one of them is. */
+function together(report: TranslationOptions['report']): (source: string) => TranslationOptions['report'] {
+  const down = new Map<string, string>()
+  return (source) =>
+    (status, detail = '') => {
+      if (status === 'ok') down.delete(source)
+      else down.set(source, detail)
+      if (down.size === 0) report('ok')
+      else report('down', [...down.values()].join('; '))
+    }
 }

@@ -1,6 +1,7 @@
-import { open } from 'node:fs/promises'
+import { lacking } from '../kernel/capabilities.ts'
 import type { NamespaceFinder } from '../kernel/namespace-finder.ts'
 import type { NativeConntrack } from '../kernel/native.ts'
+import { createNodeTables, enterTable } from './node-tables.ts'
 
 /** Connection tracking has a table for each network namespace; these are the ones that are asked. */
 export interface TranslatedNamespaces {
@@ -9,15 +10,20 @@ export interface TranslatedNamespaces {
    * being entered, and `ready` is called when that is done, whether it could be or not.
    */
   tables(netns: number, cgroup: string, ready: () => void): readonly number[] | undefined
+  /** One could not be asked: they are entered anew, at most every ten seconds, lest what was lacking then lacks for ever. */
+  failed(): void
   close(): void
 }
 
+type Report = (status: 'ok' | 'down', detail?: string) => void
+
 export interface TranslatedNamespacesOptions {
   readonly conntrack: NativeConntrack
-  readonly finder: Pick<NamespaceFinder, 'open'>
+  readonly finder: Pick<NamespaceFinder, 'open' | 'denied'>
   /** Namespaces in which nodes translate, by path, e.g. `/proc/1/ns/net`. */
   readonly nodes: readonly string[]
-  readonly report: (status: 'ok' | 'down', detail?: string) => void
+  readonly reportNodes: Report
+  readonly reportContainers: Report
   /** A clock that only goes forward, milliseconds. */
   readonly now?: () => number
 }
@@ -25,119 +31,109 @@ export interface TranslatedNamespacesOptions {
 interface Table {
   /** Undefined: it is being entered; 0: it can't be. */
   handle: number | undefined
+  triedMs: number
   usedMs: number
   readonly ready: (() => void)[]
 }
 
-/** A table that nobody asked for so long is left; one that could not be entered is tried again. */
+/** A table that nobody asked for so long is left: the kernel keeps a namespace for as long as it is entered. */
 const IDLE_MS = 60_000
-const HOST = '/proc/1/ns/net'
+const SWEEP_MS = 10_000
+const RETRY_MS = 10_000
 
 export function createTranslatedNamespaces(options: TranslatedNamespacesOptions): TranslatedNamespaces {
-  const { conntrack, finder, nodes, report, now = () => performance.now() } = options
+  const { conntrack, finder, nodes, reportNodes, reportContainers, now = () => performance.now() } = options
+  const ofNodes = createNodeTables({ conntrack, paths: nodes, report: reportNodes, now })
   const tables = new Map<number, Table>()
-  /** Inode and handle; one whose namespace could not be entered is left out. */
-  let ofNodes: readonly { readonly inode: number; readonly handle: number }[] | undefined
-  let entering: Promise<void> | undefined
-  let sweptMs = now()
+  let renewedMs = Number.NEGATIVE_INFINITY
+  let sweeper: NodeJS.Timeout | undefined
+  let denied = false
   let closed = false
 
-  async function enterNodes(): Promise<void> {
-    const found: { inode: number; handle: number }[] = []
-    const failed: string[] = []
-    for (const path of nodes) {
-      try {
-        const entered = await enterPath(path)
-        if (!found.some(({ inode }) => inode === entered.inode)) found.push(entered)
-      } catch (error) {
-        // Where init is hidden from this process its own network stands for the host's, as it does where it runs as it should.
-        const own = path === HOST ? await enterPath('/proc/self/ns/net').catch(() => undefined) : undefined
-        if (own) found.push(own)
-        else failed.push(`${path}: ${(error as NodeJS.ErrnoException).message}`)
-      }
-    }
-    ofNodes = found
-    if (failed.length === 0) return report('ok')
-    report('down', `address translation of these namespaces is not seen: ${failed.join(', ')}`)
-  }
-
-  async function enterPath(path: string): Promise<{ inode: number; handle: number }> {
-    const file = await open(path)
-    try {
-      const { ino: inode } = await file.stat()
-      const own = (await inodeOf('/proc/self/ns/net')) === inode
-      return { inode, handle: await conntrack.open(own ? -1 : file.fd) }
-    } finally {
-      await file.close()
-    }
-  }
-
-  async function inodeOf(path: string): Promise<number> {
-    const file = await open(path)
-    try {
-      return (await file.stat()).ino
-    } finally {
-      await file.close()
-    }
-  }
-
   async function enter(netns: number, cgroup: string, table: Table): Promise<void> {
+    let refused = false
     try {
       const opened = await finder.open(netns, cgroup)
       if (opened) {
         try {
-          table.handle = await conntrack.open(opened.handle.fd)
+          table.handle = await enterTable(conntrack, opened.handle, netns)
         } finally {
           await opened.handle.close()
         }
-      }
-    } catch {
+      } else refused = finder.denied.some((code) => code === 'EACCES' || code === 'EPERM')
+    } catch (error) {
       // Its node still may know.
+      refused = (error as NodeJS.ErrnoException).code === 'ERR_SETNS_PERMISSION'
     }
     table.handle ??= 0
+    table.triedMs = now()
+    if (!closed) tell(refused, table.handle > 0)
     for (const ready of table.ready.splice(0)) ready()
   }
 
-  function sweep(nowMs: number): void {
-    if (nowMs - sweptMs < IDLE_MS) return
-    sweptMs = nowMs
-    for (const [netns, { handle, usedMs }] of tables) {
-      if (handle === undefined || nowMs - usedMs < IDLE_MS) continue
-      tables.delete(netns)
-      if (handle > 0) conntrack.release(handle)
+  function tell(refused: boolean, entered: boolean): void {
+    if (refused && !denied) {
+      denied = true
+      const capabilities = lacking(['CAP_SYS_ADMIN', 'CAP_SYS_PTRACE'])
+      const reason = capabilities.length > 0 ? `it takes ${capabilities.join(' and ')}` : 'the kernel refuses it'
+      reportContainers(
+        'down',
+        `address translation in network namespaces of containers is not seen where they can't be entered: ${reason}`,
+      )
+    } else if (entered && denied) {
+      denied = false
+      reportContainers('ok')
     }
+  }
+
+  function sweep(): void {
+    for (const [netns, { handle, usedMs }] of tables)
+      if (handle !== undefined && now() - usedMs >= IDLE_MS) leave(netns, handle)
+    if (tables.size > 0) return
+    clearInterval(sweeper)
+    sweeper = undefined
+  }
+
+  function leave(netns: number, handle: number): void {
+    tables.delete(netns)
+    if (handle > 0) conntrack.release(handle)
+  }
+
+  function tableOf(netns: number, cgroup: string): Table {
+    const known = tables.get(netns)
+    if (known && !(known.handle === 0 && now() - known.triedMs >= RETRY_MS)) return known
+    const table: Table = { handle: undefined, triedMs: now(), usedMs: now(), ready: [] }
+    tables.set(netns, table)
+    sweeper ??= setInterval(sweep, SWEEP_MS).unref()
+    void enter(netns, cgroup, table)
+    return table
   }
 
   return {
     tables(netns, cgroup, ready) {
       if (closed) return []
-      const nowMs = now()
-      sweep(nowMs)
-      if (ofNodes === undefined) {
-        entering ??= enterNodes().catch((error) => {
-          ofNodes = []
-          report('down', `address translation is not seen: ${(error as Error).message}`)
-        })
-        void entering.then(ready)
-        return undefined
-      }
-      const handles = ofNodes.map(({ handle }) => handle)
-      if (ofNodes.some(({ inode }) => inode === netns)) return handles
-      let table = tables.get(netns)
-      if (table === undefined) {
-        table = { handle: undefined, usedMs: nowMs, ready: [] }
-        tables.set(netns, table)
-        void enter(netns, cgroup, table)
-      }
-      table.usedMs = nowMs
+      const current = ofNodes.current(ready)
+      if (current === undefined) return undefined
+      const handles = current.map(({ handle }) => handle)
+      if (current.some(({ inode }) => inode === netns)) return handles
+      const table = tableOf(netns, cgroup)
+      table.usedMs = now()
       if (table.handle === undefined) {
         table.ready.push(ready)
         return undefined
       }
       return table.handle > 0 ? [table.handle, ...handles] : handles
     },
+    failed() {
+      if (closed || now() - renewedMs < RETRY_MS) return
+      renewedMs = now()
+      ofNodes.renew()
+      for (const [netns, { handle }] of tables) if (handle !== undefined) leave(netns, handle)
+    },
     close() {
       closed = true
+      clearInterval(sweeper)
+      ofNodes.close()
       tables.clear()
     },
   }

@@ -76,7 +76,7 @@ const OTHERS_PER_CONNECTION = 8
  */
 export function createTranslation(options: TranslationOptions): Translation {
   const { maxRate, onAnswer, cgroupOf, report, now = () => performance.now() } = options
-  const conntrack = options.createConntrack({ onAnswers, onError: (error) => report('down', error.message) })
+  const conntrack = options.createConntrack({ onAnswers, onError })
   const namespaces = options.createNamespaces(conntrack)
   const requests = createConntrackRequests(conntrack)
   const held = new Map<number, Held>()
@@ -89,6 +89,7 @@ export function createTranslation(options: TranslationOptions): Translation {
   let budgetMs = now()
   let flushing: NodeJS.Immediate | undefined
   let expiry: NodeJS.Timeout | undefined
+  /** The errno that was told; 0: none. */
   let failing = 0
   let closed = false
 
@@ -141,9 +142,17 @@ export function createTranslation(options: TranslationOptions): Translation {
     }
   }
 
+  function onError({ message }: Error): void {
+    failing = -1
+    report('down', message)
+  }
+
   function fail(connection: Held, errno: number): void {
     if (failing !== errno) report('down', reasonOf(errno))
     failing = errno
+    // What was to be asked of them still is.
+    requests.flush()
+    namespaces.failed()
     outcomes.error++
     giveBack(connection, 'unknown')
   }

@@ -19,9 +19,14 @@ export function startProbes({ cgroupRoot, ...options }: ProbingOptions): Probes 
     )
     return undefined
   }
-  return createProbes({
-    ...options,
-    finder: createNamespaceFinder({ cgroupRoot }),
-    onError: (error) => options.report('down', `the results of probes could not be read: ${error.message}`),
-  })
+  try {
+    return createProbes({
+      ...options,
+      finder: createNamespaceFinder({ cgroupRoot }),
+      onError: (error) => options.report('down', `the results of probes could not be read: ${error.message}`),
+    })
+  } catch (error) {
+    options.report('down', `nothing is pinged: ${(error as Error).message}`)
+    return undefined
+  }
 }

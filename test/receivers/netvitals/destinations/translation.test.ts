@@ -30,11 +30,13 @@ function createRig({ maxRate = 1_000, tables = [1] as readonly number[] | null }
   const reports: (string | undefined)[] = []
   let options!: NativeConntrackOptions
   let ready: (() => void) | undefined
+  let failures = 0
   const namespaces: TranslatedNamespaces = {
     tables(_netns, _cgroup, whenReady) {
       ready = whenReady
       return current ?? undefined
     },
+    failed: () => void failures++,
     close: () => {},
   }
   const translation = createTranslation({
@@ -90,6 +92,9 @@ function createRig({ maxRate = 1_000, tables = [1] as readonly number[] | null }
       current = handles
       ready?.()
     },
+    /** How often it was said that a table could not be asked. */
+    failures: () => failures,
+    onError: (error: Error) => options.onError(error),
     passes(ms: number) {
       nowMs += ms
     },
@@ -192,6 +197,7 @@ describe('trouble with connection tracking', () => {
         ['unknown', 'unknown'],
       )
       assert.equal(rig.reports.length, 1)
+      assert.equal(rig.failures(), 2)
       assert.match(rig.reports[0]!, text)
       rig.hold(sample(3))
       await rig.turn()
@@ -199,6 +205,15 @@ describe('trouble with connection tracking', () => {
       assert.equal(rig.reports.at(-1), 'ok')
       assert.equal(rig.translation.stats().outcomes.error, 2)
     }
+  })
+
+  it('that is a bug of ours is told until the next good answer', async () => {
+    const rig = createRig()
+    rig.onError(new Error('of ours'))
+    rig.hold(sample(1))
+    await rig.turn()
+    rig.answer(rig.questions[0]!.token, 0)
+    assert.deepEqual(rig.reports, ['of ours', 'ok'])
   })
 
   it('that never answers holds nothing for longer than about a second, and a late answer changes nothing', async () => {
