@@ -27,7 +27,7 @@ constexpr size_t flush_at_results = 4'096;
 // Sends between two looks at what came back.
 constexpr unsigned sends_unread = 64;
 // What is due within this shares a wake-up, which costs more than a send.
-constexpr int64_t together_ns = 4 * millisecond_ns;
+constexpr int64_t together_ns = 10 * millisecond_ns;
 // This late is not a busy machine but a process, or a machine, that was stopped: what is overdue keeps its distances.
 constexpr int64_t pause_ns = 100 * millisecond_ns;
 // A send that takes longer was interrupted between stamp and packet, as far as one can tell.

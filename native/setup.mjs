@@ -228,7 +228,8 @@ const filesUnder = (dir, pattern) =>
 
 /** The program runs compiled: stripping types at every start costs half a second and 30 MB. */
 function compile() {
-  if (mtime('dist/main.js') > newest([...filesUnder('src', /\.(ts|proto)$/), 'tsconfig.json', 'tsconfig.build.json'])) return
+  if (mtime('dist/main.js') > newest([...filesUnder('src', /\.(ts|proto)$/), 'tsconfig.json', 'tsconfig.build.json']))
+    return
   say('compiling TypeScript (tsc)')
   rmSync('dist', { recursive: true, force: true })
   run(join('node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json'])

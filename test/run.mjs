@@ -17,7 +17,10 @@ const { values, positionals } = parseArgs({
 /** Folders that only their own suite runs. */
 const apart = { containers: ['test/containers'], asan: ['test/asan'], kubernetes: ['test/k8s'] }
 /** Needs the machine to itself: one file at a time, after the rest. */
-const alone = ['test/kernel', 'test/native', 'test/e2e', 'test/commands', 'test/receivers/netvitals/kernel']
+const alone = [
+  ...['test/kernel', 'test/native', 'test/e2e', 'test/commands', 'test/receivers/netvitals/kernel'],
+  ...['test/faults', 'test/experiments'],
+]
 
 const under = (folders) => (file) => folders.some((folder) => file.startsWith(`${folder}/`))
 const all = readdirSync('test', { recursive: true, withFileTypes: true })

@@ -180,6 +180,18 @@ export function oneOf<const V extends readonly [string, ...string[]]>(
     .meta(field({ kind: 'enum', values, ...(ignoreCase ? { ignoreCase } : {}) }))
 }
 
+/** `auto`, or a boolean as YAML writes it; `auto`, `true` or `false` once read. */
+export function booleanOrAuto() {
+  const words = ['auto', 'true', 'false'] as const
+  const word = oneOf(words)
+  return z
+    .preprocess((input: 'auto' | boolean) => {
+      const value: unknown = typed(input)
+      return typeof value === 'boolean' ? String(value) : input
+    }, word)
+    .meta(field({ kind: 'enum', values: words }))
+}
+
 /** A component id where one is referred to. */
 export function id() {
   return z

@@ -139,7 +139,7 @@ async function openOurs(client: Namespace): Promise<{ way: Way; close(): void }>
     for (let round = 0; round < rounds; round++) {
       results.length = 0
       prober.schedule(bytes, addresses.length)
-      while (results.length < addresses.length) await sleep(50)
+      while (results.length < addresses.length) await sleep(500)
       for (const { target, outcome, rttSeconds } of results)
         rtts.get(addresses[target]!)!.push(outcome === ProbeOutcome.reply ? rttSeconds : undefined)
     }

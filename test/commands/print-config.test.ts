@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { parse } from 'yaml'
@@ -7,10 +6,11 @@ import { printConfig } from '../../src/commands/print-config.ts'
 import { createRegistry } from '../../src/component/registry.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { cli } from '../support/cli.ts'
+import { assertGolden } from '../support/golden.ts'
 
 const TESTDATA = join(import.meta.dirname, 'testdata')
 const INPUT = join(TESTDATA, 'print-config.yaml')
-const golden = (name: string): string => readFileSync(join(TESTDATA, name), 'utf8')
+const golden = (name: string) => new URL(`testdata/${name}`, import.meta.url)
 
 /** Every secret of the input: none may be seen unless it is asked for. */
 const SECRETS = ['s3cret-token', 's3cret-key', 's3cret-ca', 's3cret-header']
@@ -30,13 +30,13 @@ describe('print-config', () => {
     const { code, stdout, stderr } = await cli(['print-config', `--config=${INPUT}`])
     assert.equal(stderr, '')
     assert.equal(code, 0)
-    assert.equal(stdout, golden('print-config.redacted.yaml.txt'))
+    assertGolden(golden('print-config.redacted.yaml.txt'), stdout)
     for (const secret of SECRETS) assert.ok(!stdout.includes(secret))
   })
 
   it('prints JSON, with durations as nanoseconds', async () => {
     const printed = await printConfig({ ...OPTIONS, format: 'JSON' })
-    assert.equal(printed, golden('print-config.redacted.json.txt'))
+    assertGolden(golden('print-config.redacted.json.txt'), printed)
   })
 
   it('hides a password in a URL', async () => {
@@ -60,7 +60,7 @@ describe('print-config', () => {
   it('goes by its older name, as in the Collector', async () => {
     const { code, stdout } = await cli(['print-initial-config', `--config=${INPUT}`, '--format=json'])
     assert.equal(code, 0)
-    assert.equal(stdout, golden('print-config.redacted.json.txt'))
+    assertGolden(golden('print-config.redacted.json.txt'), stdout)
   })
 
   const refused: [what: string, change: object, message: RegExp][] = [

@@ -20,6 +20,7 @@ const NEEDED: Readonly<Record<string, object>> = {
 
 const READER = { periodic: { exporter: { otlp: { endpoint: 'http://localhost:4317' } } } }
 const PIPELINE = { receivers: ['netvitals'], processors: [], exporters: ['debug'] }
+const RUNTIME = { type: 'cri', socket: '/run/containerd/containerd.sock' }
 const CERTIFICATE = { cert_file: 'a.pem', key_file: 'b.pem' }
 const CERTIFICATE_ITSELF = { cert_pem: 'a', key_pem: 'b' }
 
@@ -33,10 +34,12 @@ const VALUES: Readonly<Record<string, { readonly value: unknown; readonly up?: n
   balancer_name: { value: 'pick_first' },
   _cidrs: { value: ['10.0.0.0/8'] },
   '_cidrs::0': { value: '10.0.0.0/8' },
-  include: { value: ['10.0.0.0/8'] },
-  'include::0': { value: '10.0.0.0/8' },
-  exclude: { value: ['10.0.0.0/8'] },
-  'exclude::0': { value: '10.0.0.0/8' },
+  'probes::include': { value: ['10.0.0.0/8'] },
+  'probes::include::0': { value: '10.0.0.0/8' },
+  'probes::exclude': { value: ['10.0.0.0/8'] },
+  'probes::exclude::0': { value: '10.0.0.0/8' },
+  'runtimes::0::type': { value: RUNTIME, up: 1 },
+  'runtimes::0::socket': { value: RUNTIME, up: 1 },
   cert_file: { value: CERTIFICATE, up: 1 },
   key_file: { value: CERTIFICATE, up: 1 },
   cert_pem: { value: CERTIFICATE_ITSELF, up: 1 },

@@ -89,12 +89,12 @@ export async function runExperiment(options: ExperimentOptions): Promise<Outcome
   await fault.stop()
   const lasted = formatSeconds(during.at(-1)?.elapsedMs ?? 0)
   for (const line of phase(`during: ${lasted} with ${fault.means.join(', ')}`, during, pods.all, pairs)) write(line)
-  tell('after the fault began', pairs, during, before)
+  tell('the fault began', pairs, during, before)
 
   const after = await watchTables(program, RECOVERY_MS, (seen) => areOk(pairs, seen))
   const waited = formatSeconds(after.at(-1)?.elapsedMs ?? 0)
   for (const line of phase(`after: ${waited} without`, after, pods.all, pairs)) write(line)
-  tell('after the fault ended', pairs, after, during)
+  tell('the fault ended', pairs, after, during)
   write('')
 
   return {
@@ -108,7 +108,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<Outcome
   function tell(when: string, all: readonly Pair[], seen: readonly Seen[], previous: readonly Seen[]): void {
     for (const pair of all) {
       const changes = changesOf(pair, seen, rowsOf(pair, previous).at(-1)?.row)
-      write(`  ${pair.name}: ${changes === '' ? 'no change' : changes} ${changes === '' ? '' : when}`.trimEnd())
+      write(`  ${pair.name}: ${changes === '' ? 'no change' : `${changes} after ${when}`}`)
     }
   }
 }

@@ -14,7 +14,7 @@ test('the documents say what their names promise', () => {
   assert.deepEqual(effectOf('loss'), { loss: { percent: 30, correlationPercent: 0 } })
   assert.deepEqual(effectOf('corrupt'), { corrupt: { percent: 30, correlationPercent: 0 } })
   assert.deepEqual(effectOf('bandwidth'), {
-    bandwidth: { bytesPerSecond: 20_480, limitBytes: 10_000, bufferBytes: 5_000 },
+    bandwidth: { bytesPerSecond: 8_192, limitBytes: 2_000, bufferBytes: 2_000 },
   })
   const directions = ['partition', 'delay', 'loss'].map((name) => parseNetworkChaos(read(name), name).direction)
   assert.deepEqual(directions, ['to', 'both', 'to'])
@@ -100,9 +100,9 @@ const MISTAKES: [what: string, file: string, from: string | RegExp, to: string, 
   [
     'no rate',
     'bandwidth',
-    'rate: 20kbps',
-    'rate: 20kbit',
-    `x.yaml: spec.bandwidth.rate: expected a rate such as '1mbps' (bytes a second: bps, kbps, mbps, gbps, tbps), found "20kbit"`,
+    'rate: 8kbps',
+    'rate: 8kbit',
+    `x.yaml: spec.bandwidth.rate: expected a rate such as '1mbps' (bytes a second: bps, kbps, mbps, gbps, tbps), found "8kbit"`,
   ],
   [
     'a direction that is none',

@@ -26,7 +26,10 @@ export interface Pods {
 
 const ROOT = 'netvitals-experiment-'
 
-/** Three or more. Everything goes when it is closed, or the process ends. */
+/**
+ * Three or more. Everything goes when it is closed, or the process ends.
+ * @throws Error while another process has some: their names and addresses would be the same in the table
+ */
 export function createPods(descriptions: readonly PodDescription[]): Pods {
   sweep()
   const lab = createLab({ namespaces: descriptions.length })
@@ -98,11 +101,13 @@ function enterable(host: Namespace, path: string): Pick<Namespace, 'name' | 'pat
   return { name: 'bridge', path, run: (argv, input) => host.run(['nsenter', `--net=${path}`, '--', ...argv], input) }
 }
 
-/** What a process that was killed left behind. */
+/** Removes what a process that was killed left behind. */
 function sweep(): void {
   const mount = cgroup2Mount()!
   for (const name of readdirSync(mount)) {
-    if (!name.startsWith(ROOT) || existsSync(`/proc/${name.slice(ROOT.length)}`)) continue
+    if (!name.startsWith(ROOT)) continue
+    const pid = name.slice(ROOT.length)
+    if (existsSync(`/proc/${pid}`)) throw new Error(`another experiment runs here (process ${pid}): wait until it ends`)
     remove(join(mount, name))
   }
 }

@@ -69,7 +69,7 @@ test('rows are read by their titles; a table is complete with its last line', ()
 
 test('what a pair went through is told with its times', () => {
   const seen = [seenAt(2_000, CATALOG), seenAt(4_100, FAILED), seenAt(6_100, FAILED), seenAt(8_000, CATALOG)]
-  const changes = 'failed after 4.1 s, first ping lost after 4.1 s, ok after 8.0 s'
+  const changes = 'failed 4.1 s, ping lost 4.1 s, ok 8.0 s'
   assert.equal(changesOf(catalogPair, seen, readTables(table(CATALOG, SESSIONS))[0]!.rows[0]), changes)
   assert.deepEqual(statusesOf([catalogPair], seen), new Set(['ok', 'failed']))
   assert.deepEqual(pingsOf(PAIRS, seen.slice(0, 1)), [0.05, 1200])

@@ -82,14 +82,14 @@ export function pingsOf(pairs: readonly Pair[], seen: readonly Seen[]): number[]
   })
 }
 
-/** `failed after 4.1 s, ping lost after 2.0 s`: what changed in a pair's row, and when. */
+/** `ping lost 2.0 s, failed 4.1 s`: what changed in a pair's row, and when it was first seen there. */
 export function changesOf(pair: Pair, seen: readonly Seen[], from: Row | undefined): string {
   const parts: string[] = []
   let status = from?.status
   let lost = from?.ping === 'lost'
   for (const { row, elapsedMs } of rowsOf(pair, seen)) {
-    if (row.status !== status) parts.push(`${row.status} after ${formatSeconds(elapsedMs)}`)
-    if (!lost && row.ping === 'lost') parts.push(`first ping lost after ${formatSeconds(elapsedMs)}`)
+    if (row.status !== status) parts.push(`${row.status} ${formatSeconds(elapsedMs)}`)
+    if (!lost && row.ping === 'lost') parts.push(`ping lost ${formatSeconds(elapsedMs)}`)
     status = row.status
     lost ||= row.ping === 'lost'
   }

@@ -14,7 +14,8 @@ export interface InjectOptions {
  */
 export async function inject(effect: Effect, paths: readonly Path[], options: InjectOptions = {}): Promise<Fault> {
   const undo: (() => void | Promise<void>)[] = []
-  const means = new Set<string>()
+  /** Whose packets, by what does it. */
+  const means = new Map<string, Set<string>>()
   let stopped = false
   const fault: Fault = {
     means: [],
@@ -33,12 +34,16 @@ export async function inject(effect: Effect, paths: readonly Path[], options: In
     await fault.stop()
     throw error
   }
-  return { ...fault, means: [...means] }
+  return { ...fault, means: [...means].map(([how, names]) => `${how} ${[...names].join(' and ')}`) }
+
+  function note(how: string, { name }: End): void {
+    means.set(how, (means.get(how) ?? new Set()).add(name))
+  }
 
   function drop(paths: readonly Path[], percent: number): void {
     for (const path of paths) {
       undo.push(dropBehind(path, percent))
-      means.add(`nftables ${percent === 100 ? 'drop' : 'random drop'} behind ${path.from.name}'s eth0`)
+      note(`nftables ${percent === 100 ? 'drop' : 'random drop'} behind the eth0 of`, path.from)
     }
   }
 
@@ -47,7 +52,7 @@ export async function inject(effect: Effect, paths: readonly Path[], options: In
     for (const [from, of] of bySender) {
       const to: End[] = of.map((path) => path.to)
       undo.push(netem(from, to, emulation))
-      means.add(`tc ${emulation.bandwidth ? 'tbf' : 'netem'} on ${from.name}'s eth0`)
+      note(`tc ${emulation.bandwidth ? 'tbf' : 'netem'} on the eth0 of`, from)
     }
   }
 
@@ -55,7 +60,7 @@ export async function inject(effect: Effect, paths: readonly Path[], options: In
     for (const path of paths) {
       const line = await startLine(path, emulation)
       undo.push(() => line.stop())
-      means.add(`a delay line on what ${path.from.name} sends`)
+      note('a delay line before the eth0 of', path.from)
     }
   }
 }

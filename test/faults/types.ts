@@ -33,7 +33,7 @@ export interface Path {
 }
 
 export interface Fault {
-  /** What does it, for people: `nftables drop behind front-end's eth0`. */
+  /** What does it, for people: `nftables drop behind the eth0 of front-end`. */
   readonly means: readonly string[]
   /** Takes it away. Twice is fine. */
   stop(): Promise<void>

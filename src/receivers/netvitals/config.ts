@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { boolean, duration, integer, invalid, object, oneOf, size } from '../../config/fields.ts'
 import { containersConfig } from './containers/config.ts'
 import { destinationsConfig } from './destinations/config.ts'
+import { kubernetesConfig } from './kubernetes/config.ts'
 import { metrics, resourceAttributes } from './metrics/metrics.gen.ts'
 import { latencyConfig, probesConfig } from './probes/config.ts'
 
@@ -68,6 +69,7 @@ export const config = object({
     .describe('Adds client.address to what a container accepts: one more link for each peer address.'),
   kernel: kernel.prefault({}).describe('The eBPF side. Changing it attaches the programs anew.'),
   containers: containersConfig.prefault({}).describe('How sockets are given to containers.'),
+  kubernetes: kubernetesConfig.prefault({}).describe('How pods, their workloads and Services get their names.'),
   destinations: destinationsConfig.prefault({}).describe('How destinations are named.'),
   probes: probesConfig
     .prefault({})

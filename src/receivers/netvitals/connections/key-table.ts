@@ -9,6 +9,8 @@ export interface KeyTable {
   /** The key must not be there yet. */
   enter(): number
   drop(entry: number): void
+  /** `find` does not give it any more, and another of the same key may be entered. */
+  hide(entry: number): void
   /** Word `index` of an entry's key. */
   word(entry: number, index: number): number
   /** Every entry once; `visit` may drop the one it is given. */
@@ -17,6 +19,9 @@ export interface KeyTable {
   /** Entries are below this: the least length of arrays beside the table. */
   readonly capacity: number
 }
+
+/** Of an entry: it is free, it is found, it stands and is not found. */
+const [FREE, FOUND, HIDDEN] = [0, 1, 2] as const
 
 export function createKeyTable(wordsPerKey: number, initialCapacity = 1024): KeyTable {
   const key = new Uint32Array(wordsPerKey)
@@ -52,7 +57,17 @@ export function createKeyTable(wordsPerKey: number, initialCapacity = 1024): Key
     live.set(oldLive)
     next = new Int32Array(capacity)
     // Only called when every entry is in use: there is no free list to keep.
-    for (let entry = 0; entry < used; entry++) link(entry)
+    for (let entry = 0; entry < used; entry++) if (live[entry] === FOUND) link(entry)
+  }
+
+  function unlink(entry: number) {
+    const bucket = bucketOf(words, entry * wordsPerKey)
+    if (buckets[bucket] === entry) buckets[bucket] = next[entry]!
+    else {
+      let before = buckets[bucket]!
+      while (next[before] !== entry) before = next[before]!
+      next[before] = next[entry]!
+    }
   }
 
   return {
@@ -74,27 +89,26 @@ export function createKeyTable(wordsPerKey: number, initialCapacity = 1024): Key
         entry = used++
       }
       words.set(key, entry * wordsPerKey)
-      live[entry] = 1
+      live[entry] = FOUND
       link(entry)
       size++
       return entry
     },
     drop(entry) {
-      const bucket = bucketOf(words, entry * wordsPerKey)
-      if (buckets[bucket] === entry) buckets[bucket] = next[entry]!
-      else {
-        let before = buckets[bucket]!
-        while (next[before] !== entry) before = next[before]!
-        next[before] = next[entry]!
-      }
-      live[entry] = 0
+      if (live[entry] === FOUND) unlink(entry)
+      live[entry] = FREE
       next[entry] = free
       free = entry
       size--
     },
+    hide(entry) {
+      if (live[entry] !== FOUND) return
+      unlink(entry)
+      live[entry] = HIDDEN
+    },
     word: (entry, index) => words[entry * wordsPerKey + index]!,
     each(visit) {
-      for (let entry = 0; entry < used; entry++) if (live[entry]) visit(entry)
+      for (let entry = 0; entry < used; entry++) if (live[entry] !== FREE) visit(entry)
     },
     get size() {
       return size

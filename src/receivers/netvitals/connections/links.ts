@@ -1,29 +1,29 @@
 import type { Container, Containers } from '../containers/types.ts'
 import { formatAddress } from '../destinations/address.ts'
-import type { Answer } from '../destinations/translation.ts'
-import type { Destinations, Scope } from '../destinations/types.ts'
+import type { Answer, Answered } from '../destinations/translation.ts'
+import type { Destinations } from '../destinations/types.ts'
 import { Conn, ConnWord, type Records } from '../kernel/decode.ts'
 import { ConnLayout, Direction } from '../kernel/layout.gen.ts'
 import type { ContainerRef, LinkKind, LinkRef, Store } from '../metrics/types.ts'
 import { createAnswers } from './answers.ts'
+import { createCallers } from './callers.ts'
+import { createEntryNames, type EntryEnds } from './entry-names.ts'
 import { createKeyTable } from './key-table.ts'
 
 /**
- * A key: cgroup id (2 words), netns, what the record is about (`packed`), address (4), who answers (`answers`; 0: the
- * address itself, as far as is known), where wanted the client's address (4).
+ * A key: cgroup id (2 words), netns, what the record is about (`packed`), address (4), the other end: who answers
+ * (`answers`; 0: the address itself, as far as is known), or who calls (`callers`); where wanted the client's address (4).
  */
 const WORDS = 9
 const WORDS_WITH_CLIENT = 13
 const NETNS = 2
 const PACKED = 3
 const ADDRESS = 4
-const ANSWERED = 8
+const OTHER_END = 8
 const CLIENT = 9
 /** Bits of `packed`, above the port's 16. */
 const DIRECTION = 16
 const FAMILY = 20
-const SCOPE = 24
-const scopes: readonly Scope[] = ['node', 'cluster', 'private', 'external']
 const linkKinds: Record<number, LinkKind> = {
   [Direction.outbound]: 'outbound',
   [Direction.inbound]: 'inbound',
@@ -117,6 +117,16 @@ export function createLinks(options: LinksOptions): Links {
   let lastUsedMs = new Float64Array(table.capacity)
   let sameUntilMs = new Float64Array(table.capacity)
   const answers = createAnswers()
+  const callers = createCallers(destinations)
+  const dialled = new Uint32Array(4)
+  const ends = { bytes: new Uint8Array(dialled.buffer), family: 4, port: 0, answered: undefined as Answered | undefined }
+  const names = createEntryNames({
+    destinations,
+    endsOf,
+    each: table.each,
+    onCorrected: (entry) => relink(entry, Date.now()),
+    onReplaced: table.hide,
+  })
   const refs = new Map<bigint, ContainerRef>()
   const refsByKey = new Map<string, ContainerRef>()
   const removed: { id: bigint; atMs: number }[] = []
@@ -131,14 +141,13 @@ export function createLinks(options: LinksOptions): Links {
     const outbound = direction === Direction.outbound
     const inbound = direction === Direction.inbound
     const address = record + (outbound ? ConnWord.remote : ConnWord.local)
-    const scope = inbound ? scopes.indexOf(destinations.scope(bytes, offset + ConnLayout.remote, family)) : 0
     key[0] = u32[record + ConnWord.cgroupId]!
     key[1] = u32[record + ConnWord.cgroupId + 1]!
     key[NETNS] = u32[record + ConnWord.netns]!
     const port = outbound ? Conn.remotePort(r) : Conn.localPort(r)
-    key[PACKED] = port | (direction << DIRECTION) | (family << FAMILY) | (scope << SCOPE)
+    key[PACKED] = port | (direction << DIRECTION) | (family << FAMILY)
     for (let i = 0; i < 4; i++) key[ADDRESS + i] = u32[address + i]!
-    key[ANSWERED] = 0
+    key[OTHER_END] = inbound ? callers.numberOf(bytes, offset + ConnLayout.remote, family) : 0
     if (!clientAddress) return
     for (let i = 0; i < 4; i++) key[CLIENT + i] = inbound ? u32[record + ConnWord.remote + i]! : 0
   }
@@ -155,30 +164,42 @@ export function createLinks(options: LinksOptions): Links {
   const cgroupOf = (entry: number) => (BigInt(word(entry, 1)) << 32n) | BigInt(word(entry, 0))
   const familyOf = (entry: number) => ((word(entry, PACKED) >>> FAMILY) & 0xf) as 4 | 6
   const directionOf = (entry: number) => (word(entry, PACKED) >>> DIRECTION) & 0xf
+  const othersOf = (entry: number) => (directionOf(entry) === Direction.outbound ? answers : callers)
+
+  /** Valid until it is asked again. */
+  function endsOf(entry: number): EntryEnds | undefined {
+    if (directionOf(entry) !== Direction.outbound) return undefined
+    for (let i = 0; i < 4; i++) dialled[i] = word(entry, ADDRESS + i)
+    ends.family = familyOf(entry)
+    ends.port = word(entry, PACKED) & 0xffff
+    ends.answered = answers.at(word(entry, OTHER_END))
+    return ends as EntryEnds
+  }
 
   /** Retained once by the store, for the entry itself. */
   function openLink(entry: number, nowMs: number): LinkRef {
     const cgroup = cgroupOf(entry)
     const ref = refs.get(cgroup) ?? containerRef(cgroup, containers.byCgroup(cgroup))
     const words = Uint32Array.from({ length: wordsPerKey }, (_, i) => word(entry, i))
-    const number = words[ANSWERED]!
+    const number = words[OTHER_END]!
     // Numbers are used again.
-    words[ANSWERED] = 0
+    words[OTHER_END] = 0
     const direction = directionOf(entry)
     const family = familyOf(entry)
-    const scope = scopes[(words[PACKED]! >>> SCOPE) & 0xf]!
     // Without cgroup and namespace: a container's nested cgroups share its links.
     // What a container does of which no series are wanted is one link of each kind.
     if (containers.byCgroup(cgroup).excluded) return store.link(ref, linkKinds[direction]!, '', () => ({}), nowMs)
-    const name = String.fromCharCode(...new Uint16Array(words.buffer, PACKED * 4)) + answers.nameOf(number)
+    const outbound = direction === Direction.outbound
+    const reached = outbound ? names.of(entry) : undefined
+    const other = othersOf(entry).nameOf(number) + (reached?.key ?? '')
+    const name = String.fromCharCode(...new Uint16Array(words.buffer, PACKED * 4)) + other
     const bytes = new Uint8Array(words.buffer)
     const at = ADDRESS * 4
     const attributes = () => {
       const port = words[PACKED]! & 0xffff
-      if (direction === Direction.outbound) return destinations.outbound(bytes, at, family, port, answers.at(number))
+      if (reached) return destinations.outbound(bytes, at, family, port, answers.at(number), reached)
       const client = clientAddress ? formatAddress(bytes, CLIENT * 4, family) : undefined
-      const source = direction === Direction.inbound ? scope : undefined
-      return destinations.inbound(bytes, at, family, port, source, client)
+      return destinations.inbound(bytes, at, family, port, callers.at(number), client)
     }
     return store.link(ref, linkKinds[direction]!, name, attributes, nowMs)
   }
@@ -208,7 +229,8 @@ export function createLinks(options: LinksOptions): Links {
     active[entry] = 0
     uses[entry] = 0
     sameUntilMs[entry] = 0
-    answers.retain(word(entry, ANSWERED))
+    othersOf(entry).retain(word(entry, OTHER_END))
+    names.enter(entry, nowMs)
     linkRefs[entry] = openLink(entry, nowMs)
     told[entry] = 0
     return entry
@@ -224,7 +246,7 @@ export function createLinks(options: LinksOptions): Links {
     // It ended, and this is a late record of it.
     if (refsByKey.get(containerKey) !== container) return
     const words = Uint32Array.from({ length: 4 }, (_, i) => word(entry, ADDRESS + i))
-    const answered = answers.at(word(entry, ANSWERED))
+    const answered = answers.at(word(entry, OTHER_END))
     observer.entered({
       entry,
       container,
@@ -236,8 +258,8 @@ export function createLinks(options: LinksOptions): Links {
     })
   }
 
-  /** Its connections, and what they do from now on, move to the link of the container that was found. */
-  function move(entry: number, nowMs: number) {
+  /** Its connections, and what they do from now on, move to the link that is right. */
+  function relink(entry: number, nowMs: number) {
     const old = linkRefs[entry]!
     const link = openLink(entry, nowMs)
     linkRefs[entry] = link
@@ -245,6 +267,11 @@ export function createLinks(options: LinksOptions): Links {
     store.addActive(link, active[entry]!)
     store.addActive(old, -active[entry]!)
     for (let i = users[entry]!; i >= 0; i--) store.release(old)
+  }
+
+  /** To another container. */
+  function move(entry: number, nowMs: number) {
+    relink(entry, nowMs)
     observer?.forgotten(entry)
     tell(entry, undefined)
   }
@@ -252,7 +279,7 @@ export function createLinks(options: LinksOptions): Links {
   function forget(entry: number) {
     observer?.forgotten(entry)
     store.release(linkRefs[entry]!)
-    answers.release(word(entry, ANSWERED))
+    othersOf(entry).release(word(entry, OTHER_END))
     table.drop(entry)
   }
 
@@ -292,7 +319,7 @@ export function createLinks(options: LinksOptions): Links {
       if (translated && Conn.direction(records) === Direction.outbound) {
         if (answer === undefined && !(entry >= 0 && sameUntilMs[entry]! > nowMs)) return ASK_FIRST
         if (typeof answer === 'object') {
-          key[ANSWERED] = answers.numberOf(answer)
+          key[OTHER_END] = answers.numberOf(answer)
           entry = find()
         }
       }

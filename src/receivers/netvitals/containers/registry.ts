@@ -14,25 +14,32 @@ export interface RegistryOptions {
 }
 
 interface Entry {
-  container: Container
+  readonly life: Life
   /** Its directory is gone, or was never found. */
   gone: boolean
   /** Number of the last walk that saw it, or during which it came. */
   seen: number
 }
 
-interface Live {
+/** One container from its first cgroup to the last record that may name it. */
+interface Life {
   container: Container
   /** Id of the container's own cgroup; unknown when only a nested one was seen yet. */
   ownId?: bigint
+  /** All that are answered with it, those that are gone included. */
   readonly ids: Set<bigint>
+  /** How many of them are there. */
+  present: number
 }
 
 /** What is known of cgroup ids, and the lives of their containers. Touches no file: its owner feeds it. */
 export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: RegistryOptions) {
-  const host = describe(HOST)
+  const ofHost: Life = { container: describe(HOST), ids: new Set(), present: 0 }
+  const host = ofHost.container
   const entries = new Map<bigint, Entry>()
-  const lives = new Map<string, Live>()
+  const lives = new Map<string, Life>()
+  /** Ended, and still answered: their names may yet come. */
+  const ended = new Map<string, Life>()
   /** Ids answered with `host` although nothing is known of them. */
   const unknown = new Set<bigint>()
   const leaving: { id: bigint; dueMs: number }[] = []
@@ -48,46 +55,49 @@ export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: Reg
       return
     }
     const identity = parsePath(path)
-    const container = identity.key === HOST.key ? host : owner(identity, id, path)
-    entries.set(id, { container, gone: false, seen: walk })
-    if (unknown.delete(id) && container !== host) for (const tell of resolvedListeners) tell(id, container)
+    const life = identity.key === HOST.key ? ofHost : owner(identity, id, path)
+    entries.set(id, { life, gone: false, seen: walk })
+    if (unknown.delete(id) && life !== ofHost) for (const tell of resolvedListeners) tell(id, life.container)
   }
 
-  function owner(identity: CgroupIdentity, id: bigint, path: string): Container {
-    let live = lives.get(identity.key)
+  function owner(identity: CgroupIdentity, id: bigint, path: string): Life {
+    let life = lives.get(identity.key)
     let begun: CgroupIdentity | undefined
     const own = path === identity.key
     // The same path under another id: the one before has ended, though its record was lost.
-    if (own && live?.ownId !== undefined && live.ownId !== id) {
-      end(live)
-      live = undefined
+    if (own && life?.ownId !== undefined && life.ownId !== id) {
+      end(life)
+      life = undefined
     }
-    if (live === undefined) {
-      live = { container: describe(identity), ids: new Set() }
-      lives.set(identity.key, live)
+    if (life === undefined) {
+      life = { container: describe(identity), ids: new Set(), present: 0 }
+      lives.set(identity.key, life)
       begun = identity
     }
-    if (own) live.ownId = id
-    live.ids.add(id)
+    if (own) life.ownId = id
+    life.ids.add(id)
+    life.present++
     if (begun) onBegin?.(begun)
-    return live.container
+    return life
   }
 
   function remove(id: bigint): void {
     const entry = entries.get(id)
     if (entry === undefined || entry.gone) return
     leave(id, entry)
-    const live = lives.get(entry.container.key)
-    if (live?.container !== entry.container) return
-    live.ids.delete(id)
-    if (live.ownId === id || live.ids.size === 0) end(live)
+    const { life } = entry
+    if (lives.get(life.container.key) !== life) return
+    life.present--
+    if (life.ownId === id || life.present === 0) end(life)
   }
 
-  function end(live: Live): void {
-    lives.delete(live.container.key)
-    for (const id of live.ids) leave(id, entries.get(id)!)
-    for (const tell of endListeners) tell(live.container)
-    onGone?.(live.container)
+  function end(life: Life): void {
+    const { key } = life.container
+    lives.delete(key)
+    ended.set(key, life)
+    for (const id of life.ids) leave(id, entries.get(id)!)
+    for (const tell of endListeners) tell(life.container)
+    onGone?.(life.container)
   }
 
   function leave(id: bigint, entry: Entry): void {
@@ -95,12 +105,19 @@ export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: Reg
     entry.gone = true
   }
 
+  function forget(id: bigint, { life }: Entry): void {
+    entries.delete(id)
+    unknown.delete(id)
+    life.ids.delete(id)
+    if (life.ids.size === 0 && ended.get(life.container.key) === life) ended.delete(life.container.key)
+  }
+
   return {
     host,
     learn,
     remove,
     /** Undefined: never heard of it. */
-    find: (id: bigint): Container | undefined => entries.get(id)?.container,
+    find: (id: bigint): Container | undefined => entries.get(id)?.life.container,
     /** `host` is what was answered; who asked is told if it turns out otherwise. */
     answeredHost: (id: bigint): void => void unknown.add(id),
     isUnknown: (id: bigint): boolean => unknown.has(id),
@@ -109,7 +126,7 @@ export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: Reg
     /** A walk saw the whole hierarchy and not this id: its cgroup is gone, only a socket remembers it. */
     settle(id: bigint): void {
       if (entries.has(id)) return
-      const entry = { container: host, gone: false, seen: walk }
+      const entry = { life: ofHost, gone: false, seen: walk }
       entries.set(id, entry)
       leave(id, entry)
     },
@@ -127,23 +144,23 @@ export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: Reg
       let due = 0
       for (; due < leaving.length && leaving[due]!.dueMs <= current; due++) {
         const { id } = leaving[due]!
+        const entry = entries.get(id)
         // Not gone after all: settled as unknown, then its record came.
-        if (entries.get(id)?.gone !== true) continue
-        entries.delete(id)
-        unknown.delete(id)
+        if (entry?.gone === true) forget(id, entry)
       }
       leaving.splice(0, due)
     },
     live: (): Container[] => [...lives.values()].map(({ container }) => container),
-    /** The live container of this key becomes another, with the same ids. */
-    identify(key: string, container: Container): void {
-      const live = lives.get(key)
-      if (live === undefined) return
-      const before = live.container
-      live.container = container
-      const ids = [...live.ids]
-      for (const id of ids) entries.get(id)!.container = container
+    /** The latest container of this key becomes another, with the same ids. True: it is there. */
+    identify(key: string, container: Container): boolean {
+      const living = lives.get(key)
+      const life = living ?? ended.get(key)
+      if (life === undefined) return false
+      const before = life.container
+      life.container = container
+      const ids = [...life.ids]
       for (const tell of identifiedListeners) tell(before, container, ids)
+      return living !== undefined
     },
     onIdentified: (listener: (before: Container, now: Container, ids: readonly bigint[]) => void): void =>
       void identifiedListeners.push(listener),

@@ -1,5 +1,6 @@
 import type { Identity, IdentitySource } from './identity.ts'
 import type { CgroupIdentity } from './parse-path.ts'
+import { createSourceGate, type SourceGate } from './source-gate.ts'
 
 export interface ResolverOptions {
   /** Sources there are now, the one to believe first. Asked again with each try: sockets come and go. */
@@ -7,6 +8,8 @@ export interface ResolverOptions {
   readonly onFound: (container: CgroupIdentity, identity: Identity) => void
   /** Once when asking a source begins to fail, and when it works again. */
   readonly report: (source: string, status: 'ok' | 'down', detail?: string) => void
+  /** How long the name of a container that ended is still asked for, milliseconds. */
+  readonly lateMs: number
   /** A clock that only goes forward, milliseconds. */
   readonly now?: () => number
 }
@@ -15,11 +18,11 @@ export interface ResolverOptions {
 export interface Resolver {
   /** Asks until somebody knows it. Twice for one key is once. */
   want(container: CgroupIdentity): void
-  /** It ended. */
-  drop(key: string): void
+  /** It ended: asked for a little longer, because what it did may not have been told yet. */
+  end(key: string): void
   /** These are answered otherwise from now on. */
   again(containerIds: readonly string[]): void
-  /** Containers that nobody knew yet. */
+  /** Containers that nobody knew yet and somebody might. */
   readonly pending: number
   stop(): void
 }
@@ -28,83 +31,90 @@ interface Wanted {
   readonly container: CgroupIdentity
   tries: number
   asking: boolean
+  /** Something changed while it was being asked for. */
+  stale: boolean
   found: boolean
+  /** Somebody might know it. */
+  hopeful: boolean
+  askUntilMs: number
   timer: NodeJS.Timeout | undefined
 }
 
-/** Between two tries for a container, with up to a quarter more; the last one from then on. */
-const PAUSES_MS = [250, 1_000, 3_000, 10_000, 30_000, 60_000]
-/** Lookups under way at once: a thousand containers at the start must not storm a runtime. */
-const ASKING_MAX = 8
-/** A source that fails is left alone for so long, doubled with each failure. */
-const BACK_OFF_MS = 1_000
-const BACK_OFF_MAX_MS = 60_000
+/**
+ * Between two tries for a container, with up to a quarter more; the last one from then on. What nobody knew is asked
+ * for at once where a source is new or works again.
+ */
+const PAUSES_MS = [250, 1_000, 3_000, 10_000, 30_000, 60_000, 300_000]
 
-export function createResolver({ sources, onFound, report, now = () => performance.now() }: ResolverOptions): Resolver {
+export function createResolver(options: ResolverOptions): Resolver {
+  const { sources, onFound, report, lateMs, now = () => performance.now() } = options
   const wanted = new Map<string, Wanted>()
-  const queue: Wanted[] = []
-  const troubles = new Map<IdentitySource, { failures: number; untilMs: number }>()
-  let asking = 0
+  const gates = new Map<IdentitySource, SourceGate>()
   let stopped = false
 
   function want(container: CgroupIdentity): void {
-    if (stopped || wanted.has(container.key)) return
-    const entry: Wanted = { container, tries: 0, asking: false, found: false, timer: undefined }
-    wanted.set(container.key, entry)
-    enqueue(entry)
-  }
-
-  function enqueue(entry: Wanted): void {
-    if (entry.asking) return
-    entry.asking = true
-    queue.push(entry)
-    pump()
-  }
-
-  function pump(): void {
-    while (asking < ASKING_MAX && queue.length > 0) {
-      const entry = queue.shift()!
-      asking++
-      void look(entry).finally(() => {
-        asking--
-        entry.asking = false
-        pump()
-      })
+    if (stopped) return
+    const before = wanted.get(container.key)
+    if (before?.askUntilMs === Number.POSITIVE_INFINITY) return
+    if (before) forget(before)
+    const entry: Wanted = {
+      ...{ container, tries: 0, asking: false, stale: false, found: false, hopeful: false, timer: undefined },
+      askUntilMs: Number.POSITIVE_INFINITY,
     }
+    wanted.set(container.key, entry)
+    look(entry)
   }
 
-  async function look(entry: Wanted): Promise<void> {
+  function look(entry: Wanted): void {
+    if (entry.asking) {
+      entry.stale = true
+      return
+    }
+    clearTimeout(entry.timer)
+    entry.asking = true
+    entry.stale = false
+    void askAll(entry).finally(() => {
+      entry.asking = false
+      if (!isCurrent(entry)) return
+      if (entry.stale) look(entry)
+      else if (entry.found ? ended(entry) : now() >= entry.askUntilMs) forget(entry)
+      else if (!entry.found) tryLater(entry)
+    })
+  }
+
+  const isCurrent = (entry: Wanted) => !stopped && wanted.get(entry.container.key) === entry
+  const ended = ({ askUntilMs }: Wanted) => askUntilMs < Number.POSITIVE_INFINITY
+
+  async function askAll(entry: Wanted): Promise<void> {
     const { container } = entry
-    for (const source of sources()) {
-      if (wanted.get(container.key) !== entry) return
-      if (!source.mayKnow(container) || now() < (troubles.get(source)?.untilMs ?? 0)) continue
-      const identity = await ask(source, container)
-      if (stopped || wanted.get(container.key) !== entry) return
+    const able = sourcesNow().filter((source) => source.mayKnow(container))
+    entry.hopeful = able.length > 0
+    for (const source of able) {
+      const identity = await gates.get(source)!.ask(container)
+      if (!isCurrent(entry)) return
       if (identity === undefined) continue
       entry.found = true
       onFound(container, identity)
       return
     }
-    if (!entry.found) tryLater(entry)
   }
 
-  async function ask(source: IdentitySource, container: CgroupIdentity): Promise<Identity | undefined> {
-    try {
-      const identity = await source.lookup(container)
-      if (troubles.delete(source)) report(source.name, 'ok')
-      return identity
-    } catch (error) {
-      const failures = (troubles.get(source)?.failures ?? 0) + 1
-      troubles.set(source, { failures, untilMs: now() + Math.min(BACK_OFF_MAX_MS, BACK_OFF_MS * 2 ** (failures - 1)) })
-      if (failures === 1 && !stopped) report(source.name, 'down', (error as Error).message)
-      return undefined
-    }
+  /** Also sees which are new: they may know what nobody did. */
+  function sourcesNow(): readonly IdentitySource[] {
+    const current = sources()
+    const fresh = current.filter((source) => !gates.has(source))
+    for (const source of fresh) gates.set(source, createSourceGate({ source, report, onWorks: askForUnknown, now }))
+    if (fresh.length > 0 && gates.size > fresh.length) queueMicrotask(askForUnknown)
+    return current
+  }
+
+  function askForUnknown(): void {
+    for (const entry of wanted.values()) if (!entry.found && !entry.asking) look(entry)
   }
 
   function tryLater(entry: Wanted): void {
     const pauseMs = PAUSES_MS[Math.min(entry.tries++, PAUSES_MS.length - 1)]!
-    clearTimeout(entry.timer)
-    entry.timer = setTimeout(() => enqueue(entry), pauseMs * (1 + Math.random() / 4)).unref()
+    entry.timer = setTimeout(look, pauseMs * (1 + Math.random() / 4), entry).unref()
   }
 
   function forget(entry: Wanted): void {
@@ -114,24 +124,25 @@ export function createResolver({ sources, onFound, report, now = () => performan
 
   return {
     want,
-    drop(key) {
+    end(key) {
       const entry = wanted.get(key)
-      if (entry) forget(entry)
+      if (entry === undefined) return
+      if (entry.asking || (entry.hopeful && !entry.found)) entry.askUntilMs = now() + lateMs
+      else forget(entry)
     },
     again(containerIds) {
       const ids = new Set(containerIds)
       for (const entry of wanted.values())
-        if (entry.container.id !== undefined && ids.has(entry.container.id)) enqueue(entry)
+        if (entry.container.id !== undefined && ids.has(entry.container.id)) look(entry)
     },
     get pending() {
       let count = 0
-      for (const { found } of wanted.values()) if (!found) count++
+      for (const entry of wanted.values()) if (entry.hopeful && !entry.found && !ended(entry)) count++
       return count
     },
     stop() {
       stopped = true
       for (const entry of [...wanted.values()]) forget(entry)
-      queue.length = 0
     },
   }
 }

@@ -1,10 +1,13 @@
 import type { Attributes } from '@opentelemetry/api'
 import { formatAddress } from './address.ts'
+import { createChanges } from './changes.ts'
 import { type Cidr, networkOf, parseCidr } from './cidr.ts'
 import type { DestinationsConfig } from './config.ts'
 import { type LocalNetworks, readLocalNetworks } from './local.ts'
+import { type ClusterNames, callerName, destinationName, unnamed } from './names.ts'
 import { compileRanges, type Range } from './ranges.ts'
-import type { Destinations, Scope } from './types.ts'
+import type { Answered } from './translation.ts'
+import type { ChangedAddresses, Destinations, Name, Scope } from './types.ts'
 
 export type { Destinations, Scope } from './types.ts'
 
@@ -39,15 +42,23 @@ const PRIVATE = [
  */
 const RANK = { builtIn: 0, containers: 1, configured: 2, ownAddress: 3, configuredAddress: 4 } as const
 
+/** A scope, and whether it stands against a cluster that says that the address is its own. */
+interface Verdict {
+  readonly scope: Scope
+  readonly isFinal: boolean
+}
+
 /**
  * Names what containers dial and listen on. Unless a setting says otherwise, `node` is this host's addresses and
- * every loopback, `cluster` the networks of its container bridges, `private` the private ranges, `external` the rest.
+ * every loopback, `cluster` the networks of its container bridges and what a cluster says is its own, `private` the
+ * private ranges, `external` the rest.
  *
  * The peer is the destination, unless whoever asks knows that another answers it (translation.ts).
  *
  * @example
  * const destinations = createDestinations({ config: { cluster_cidrs: ['10.42.0.0/16'] } })
- * destinations.outbound(record, offset, 4, 443)
+ * const name = destinations.name(record, offset, 4, 443, undefined, Date.now())
+ * destinations.outbound(record, offset, 4, 443, undefined, name)
  */
 export function createDestinations(options: DestinationsOptions = {}): Destinations {
   const {
@@ -57,7 +68,12 @@ export function createDestinations(options: DestinationsOptions = {}): Destinati
     now = () => performance.now(),
   } = options
   const fixed = fixedRanges(config)
-  let lookup = compileRanges<Scope>(fixed, 'external')
+  const otherwise: Verdict = { scope: 'external', isFinal: false }
+  let lookup = compileRanges(fixed.map(judge), otherwise)
+  const listeners: ((changed: ChangedAddresses | undefined) => void)[] = []
+  const changes = createChanges(tell)
+  let cluster: ClusterNames | undefined
+  let unsubscribe: (() => void) | undefined
   let seen = ''
   let readable = true
   let nextRefreshMs = Number.NEGATIVE_INFINITY
@@ -66,10 +82,36 @@ export function createDestinations(options: DestinationsOptions = {}): Destinati
     if (now() < nextRefreshMs) return
     nextRefreshMs = now() + refreshIntervalMs
     const local = tryRead()
-    const signature = JSON.stringify(local)
+    const podCidrs = cluster?.podCidrs() ?? []
+    const signature = JSON.stringify([local, podCidrs])
     if (local === undefined || signature === seen) return
     seen = signature
-    lookup = compileRanges<Scope>([...fixed, ...localRanges(local)], 'external')
+    lookup = compileRanges([...fixed, ...localRanges(local), ...podRanges(podCidrs)].map(judge), otherwise)
+    if (cluster) tell(undefined)
+  }
+
+  function tell(changed: ChangedAddresses | undefined): void {
+    for (const listener of listeners) listener(changed)
+  }
+
+  function scope(bytes: Uint8Array, offset: number, family: 4 | 6): Scope {
+    const verdict = lookup(bytes, offset, family)
+    if (cluster === undefined || verdict.isFinal || verdict.scope === 'cluster') return verdict.scope
+    return cluster.isClusterAddress(formatAddress(bytes, offset, family)) ? 'cluster' : verdict.scope
+  }
+
+  function name(
+    bytes: Uint8Array,
+    offset: number,
+    family: 4 | 6,
+    port: number | undefined,
+    answered: Answered | undefined,
+    atMs: number,
+  ): Name {
+    const of = scope(bytes, offset, family)
+    if (cluster === undefined) return unnamed[of]
+    const answer = answered && { address: formatAddress(answered.address, 0, family), port: answered.port }
+    return destinationName(cluster, of, { address: formatAddress(bytes, offset, family), port }, answer, atMs)
   }
 
   function tryRead(): LocalNetworks | undefined {
@@ -88,44 +130,73 @@ export function createDestinations(options: DestinationsOptions = {}): Destinati
   refresh()
 
   /** destination.* and network.*: one place for both directions. */
-  function describe(bytes: Uint8Array, offset: number, family: 4 | 6, port: number): Attributes {
+  function describe(bytes: Uint8Array, offset: number, family: 4 | 6, port: number, of: Scope): Attributes {
     const address = formatAddress(bytes, offset, family)
     return {
       'destination.address': address,
       'destination.port': port,
       'network.peer.address': address,
       'network.peer.port': port,
-      ...byAddress(bytes, offset, family),
+      'network.type': networkType(family),
+      'destination.scope': of,
     }
   }
 
-  function byAddress(bytes: Uint8Array, offset: number, family: 4 | 6): Attributes {
-    return { 'network.type': family === 4 ? 'ipv4' : 'ipv6', 'destination.scope': lookup(bytes, offset, family) }
-  }
-
   return {
-    scope: (bytes, offset, family) => lookup(bytes, offset, family),
-    probed: (bytes, offset, family) =>
-      Object.freeze({
+    scope,
+    hasNames: () => cluster !== undefined,
+    name,
+    caller(bytes, offset, family) {
+      const of = scope(bytes, offset, family)
+      return cluster ? callerName(cluster, of, formatAddress(bytes, offset, family)) : unnamed[of]
+    },
+    probed(bytes, offset, family) {
+      const { scope: of, attributes } = name(bytes, offset, family, undefined, undefined, Date.now())
+      return Object.freeze({
         'destination.address': formatAddress(bytes, offset, family),
-        ...byAddress(bytes, offset, family),
-      }),
-    outbound(bytes, offset, family, port, answered) {
-      const attributes = describe(bytes, offset, family, port)
+        'network.type': networkType(family),
+        'destination.scope': of,
+        ...attributes,
+      })
+    },
+    outbound(bytes, offset, family, port, answered, { scope: of, attributes: names }) {
+      const attributes = describe(bytes, offset, family, port, of)
       if (answered !== undefined) {
         attributes['network.peer.address'] = formatAddress(answered.address, 0, family)
         attributes['network.peer.port'] = answered.port
       }
-      return Object.freeze(attributes)
+      return Object.freeze({ ...attributes, ...names })
     },
-    inbound(local, localOffset, family, port, source, client) {
-      const attributes = describe(local, localOffset, family, port)
-      if (source !== undefined) attributes['source.scope'] = source
+    inbound(local, localOffset, family, port, caller, client) {
+      const attributes = describe(local, localOffset, family, port, scope(local, localOffset, family))
+      if (caller !== undefined) attributes['source.scope'] = caller.scope
       if (client !== undefined) attributes['client.address'] = client
-      return Object.freeze(attributes)
+      return Object.freeze({ ...attributes, ...caller?.attributes })
     },
     refresh,
+    use(of) {
+      unsubscribe?.()
+      changes.close()
+      cluster = of
+      unsubscribe = of?.onChange(({ addresses }) => changes.add(addresses))
+      nextRefreshMs = Number.NEGATIVE_INFINITY
+      refresh()
+    },
+    onChange: (listener) => void listeners.push(listener),
   }
+}
+
+const networkType = (family: 4 | 6) => (family === 4 ? 'ipv4' : 'ipv6')
+
+/** One object for each verdict: ranges that mean the same are one. */
+const verdicts = new Map<string, Verdict>()
+
+function judge({ cidr, rank, value: scope }: Range<Scope>): Range<Verdict> {
+  const isFinal = rank >= RANK.configured
+  const key = `${scope} ${isFinal}`
+  const value = verdicts.get(key) ?? { scope, isFinal }
+  verdicts.set(key, value)
+  return { cidr, rank, value }
 }
 
 function fixedRanges(config: Partial<DestinationsConfig>): Range<Scope>[] {
@@ -151,6 +222,17 @@ function localRanges({ addresses, containerNetworks }: LocalNetworks): Range<Sco
     ...containerNetworks.map((text) => ({ cidr: networkOf(text), rank: RANK.containers, value: 'cluster' as const })),
     ...addresses.map((text) => ({ cidr: parseCidr(text), rank: RANK.ownAddress, value: 'node' as const })),
   ]
+}
+
+/** What is no network is left out: the API server may say anything. */
+function podRanges(cidrs: readonly string[]): Range<Scope>[] {
+  return cidrs.flatMap((text) => {
+    try {
+      return [{ cidr: parseCidr(text), rank: RANK.containers, value: 'cluster' as const }]
+    } catch {
+      return []
+    }
+  })
 }
 
 function isAddress({ family, prefix }: Cidr): boolean {

@@ -59,13 +59,13 @@ export interface NativeProberOptions {
 
 /** How the echo requests of a namespace look. */
 export interface EchoOptions {
-  /** Bytes after the ICMP header, at least those of the prober's own (its nonce). */
+  /** Bytes after the ICMP header, 24 (those of the prober's own, see native/README.md) to 1400. */
   readonly payloadBytes: number
   /** IPv4 time to live and IPv6 hop limit, 1 to 255. */
   readonly ttl: number
   /** Differentiated services code point, 0 to 63. */
   readonly dscp: number
-  /** Milliseconds until a probe counts as not answered. */
+  /** Milliseconds until a probe counts as not answered, 1 to 3,600,000. */
   readonly timeoutMs: number
 }
 
@@ -81,7 +81,7 @@ export const ProbeOutcome = {
   cancelled: 5,
 } as const
 
-/** One ICMP thread and its sockets. Errors carry ERR_PROBER_CLOSED, ERR_INVALID_OPTION, ERR_SETNS, ERR_SETNS_PERMISSION. */
+/** One ICMP thread and its sockets. Errors carry ERR_PROBER, ERR_PROBER_CLOSED, ERR_INVALID_OPTION, ERR_SETNS, ERR_SETNS_PERMISSION. */
 export interface NativeProber {
   /**
    * Enters the namespace that this descriptor refers to (it is duplicated; -1: the process' own) and resolves with a
@@ -91,9 +91,15 @@ export interface NativeProber {
   open(netnsFd: number, options: EchoOptions): Promise<number>
   /** Closes its sockets; probes that are scheduled or in flight end as `cancelled`. Unknown handles are ignored. */
   release(namespace: number): void
-  /** Takes `count` records of ProbeRequestLayout.size bytes: what to send, and in how many microseconds. */
+  /**
+   * Takes `count` records of ProbeRequestLayout.size bytes: what to send, and in how many microseconds (up to 10 ms
+   * earlier, with others). A result comes up to 100 ms after it is known.
+   */
   schedule(requests: Uint8Array, count: number): void
-  /** Echo requests that left the namespace's sockets since it was opened (IcmpOutEchos, Icmp6OutEchos); 0 when unknown. */
+  /**
+   * Echo requests of the namespace since it was opened, as the kernel counts them (IcmpOutEchos, Icmp6OutEchos): with
+   * those that a firewall then refused (EPERM), without those that found no route. 0 when unknown.
+   */
   sent(namespace: number): number
   /** Since the start: replies that came after their timeout, twice, or were not ours; samples discarded for a step of the realtime clock. */
   counters(): { late: number; duplicate: number; foreign: number; clockSteps: number }

@@ -1,18 +1,7 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { formatDuration } from '../../../config/duration.ts'
-import { boolean, duration, integer, invalid, list, object, oneOf } from '../../../config/fields.ts'
-import { typed } from '../../../config/value.ts'
+import { boolean, booleanOrAuto, duration, integer, invalid, list, object, oneOf } from '../../../config/fields.ts'
 import { cidr } from '../destinations/config.ts'
-
-const answers = oneOf(['auto', 'true', 'false'])
-
-/** `auto`, or a boolean as YAML writes it. */
-const reportUnanswered = z
-  .preprocess((input: 'auto' | boolean) => {
-    const value: unknown = typed(input)
-    return typeof value === 'boolean' ? String(value) : input
-  }, answers)
-  .meta({ field: { kind: 'enum', values: ['auto', 'true', 'false'] } })
 
 /** `probes:` of the receiver. */
 export const probesConfig = object({
@@ -39,7 +28,7 @@ export const probesConfig = object({
   max_rate: integer({ min: 1, max: 10_000 })
     .prefault(500)
     .describe('Most probes a second of this host, 1 to 10000; beyond it addresses take turns.'),
-  report_unanswered: reportUnanswered
+  report_unanswered: booleanOrAuto()
     .prefault('auto')
     .describe(
       'Latency of an address that never answered: true is NaN, false is no point, auto is NaN unless it is external.',

@@ -36,7 +36,7 @@ export interface ProbesOptions {
   readonly config: ProbesConfig
   readonly latency: LatencyConfig
   readonly links: Pick<Links, 'observe' | 'isLive' | 'usage' | 'ageUses' | 'retell'>
-  readonly destinations: Pick<Destinations, 'probed'>
+  readonly destinations: Pick<Destinations, 'probed' | 'onChange'>
   readonly store: Pick<Store, 'link' | 'release' | 'add' | 'set' | 'unset'>
   readonly finder: NamespaceFinder
   readonly createProber: (options: NativeProberOptions) => NativeProber
@@ -54,7 +54,7 @@ interface Target extends Probed {
   readonly namespace: ProbedNamespace
   readonly address: Uint8Array
   readonly local: Uint8Array | undefined
-  readonly attributes: Attributes
+  attributes: Attributes
   readonly members: Member[]
   /** It has no member any more. */
   gone: boolean
@@ -176,10 +176,28 @@ export function createProbes(options: ProbesOptions): Probes {
   }
 
   function admit(member: Member): void {
-    const { namespace, address, family, attributes } = member.target
+    const { namespace, address, family } = member.target
     if (member.candidate >= 0 && namespace.own.has(address, family)) candidates.reject(member.candidate)
-    else if (member.link < 0)
-      member.link = store.link(member.container, 'probe', nameOf(address, family), () => attributes, Date.now())
+    else if (member.link < 0) member.link = openLink(member)
+  }
+
+  /** Another may be at the address now: what its probes tell is told of that one. */
+  function rename(target: Target): void {
+    const attributes = destinations.probed(target.address, 0, target.family)
+    if (linkName(target, attributes) === linkName(target)) return
+    target.attributes = attributes
+    target.answered = false
+    target.nanUnanswered = reports(attributes)
+    for (const member of target.members) {
+      if (member.link < 0) continue
+      store.unset(member.link, Probe.latency)
+      store.release(member.link)
+      member.link = openLink(member)
+    }
+  }
+
+  function openLink({ container, target }: Member): LinkRef {
+    return store.link(container, 'probe', linkName(target), () => target.attributes, Date.now())
   }
 
   function part(candidate: number): void {
@@ -258,6 +276,10 @@ export function createProbes(options: ProbesOptions): Probes {
     })
   }
 
+  destinations.onChange((changed) => {
+    for (const target of targets.values()) if (changed?.has(target.address, 0, target.family)) rename(target)
+  })
+
   return {
     stats: () => ({ targets: targets.size, skipped, periodMs: schedule.periodMs }),
     unexpected: () => prober.counters(),
@@ -272,7 +294,12 @@ export function createProbes(options: ProbesOptions): Probes {
   }
 }
 
-/** Of a container's link and, after the namespace, of a target. */
+/** Of a target's links: an address that another has now is another link. */
+function linkName({ address, family, attributes }: Target, named = attributes): string {
+  return nameOf(address, family) + Object.values(named).join('\0')
+}
+
+/** Of a target, after the namespace. */
 function nameOf(address: Uint8Array, family: 4 | 6): string {
   return String.fromCharCode(family, ...new Uint16Array(address.buffer, address.byteOffset, 8))
 }

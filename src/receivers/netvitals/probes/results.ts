@@ -11,7 +11,7 @@ export interface Probed {
   /** Since it was first seen. */
   answered: boolean
   /** Whether its latency is NaN though it has never answered. */
-  readonly nanUnanswered: boolean
+  nanUnanswered: boolean
   /** Probes scheduled whose outcome has not come. */
   outstanding: number
 }

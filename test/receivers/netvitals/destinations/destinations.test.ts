@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { parseCidr } from '../../../../src/receivers/netvitals/destinations/cidr.ts'
 import { createDestinations, type Destinations } from '../../../../src/receivers/netvitals/destinations/index.ts'
 import type { LocalNetworks } from '../../../../src/receivers/netvitals/destinations/local.ts'
+import { unnamed } from '../../../../src/receivers/netvitals/destinations/names.ts'
 
 const LOCAL: LocalNetworks = {
   addresses: ['127.0.0.1', '::1', '192.168.7.20', '2001:db8::20', '172.17.0.1', 'fe80::1'],
@@ -94,7 +95,7 @@ test("the host's own address stays node in a configured network, unless it is na
 test('what a container dialled', () => {
   const destinations = createDestinations({ readLocal })
   const { record } = recordOf('10.96.0.10')
-  const attributes = destinations.outbound(record, 4, 4, 443)
+  const attributes = destinations.outbound(record, 4, 4, 443, undefined, destinations.name(record, 4, 4, 443, undefined, 0))
   assert.deepEqual(attributes, {
     'destination.address': '10.96.0.10',
     'destination.port': 443,
@@ -111,7 +112,7 @@ test('what a container dialled', () => {
 test('where a container listens, and who calls', () => {
   const destinations = createDestinations({ readLocal })
   const { record } = recordOf('fd00:77::5')
-  const attributes = destinations.inbound(record, 4, 6, 8080, 'external')
+  const attributes = destinations.inbound(record, 4, 6, 8080, unnamed.external)
   assert.deepEqual(attributes, {
     'destination.address': 'fd00:77::5',
     'destination.port': 8080,
@@ -122,7 +123,7 @@ test('where a container listens, and who calls', () => {
     'source.scope': 'external',
   })
   assert.ok(Object.isFrozen(attributes))
-  assert.equal(destinations.inbound(record, 4, 6, 8080, 'node', '192.0.2.1')['client.address'], '192.0.2.1')
+  assert.equal(destinations.inbound(record, 4, 6, 8080, unnamed.node, '192.0.2.1')['client.address'], '192.0.2.1')
 })
 
 test('interfaces are read again when asked, not more often than the interval', () => {
