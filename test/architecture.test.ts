@@ -48,6 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   [`${NV}/kernel`]: [],
   [`${NV}/metrics`]: ['type:src/component/types.ts'],
   [`${NV}/containers`]: [FIELDS, 'src/kubernetes'],
+  [`${NV}/kubernetes`]: [FIELDS, 'src/kubernetes'],
   [`${NV}/destinations`]: [FIELDS, `type:${NV}/containers`, `${NV}/kernel`, 'src/kubernetes'],
   [`${NV}/connections`]: [FIELDS, `${NV}/kernel`, `${NV}/containers`, `${NV}/destinations`, `${NV}/metrics`],
   // The key table, and reading CIDRs and addresses, are no stage's own.

@@ -1,7 +1,8 @@
 // Runs the gates and the tests of a suite, one after the other, under the project's own Node.
 //
 //   node test/run.mjs [--suite unit|containers|asan|kubernetes] [name…]      a name: only test files whose path has it
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -36,19 +37,42 @@ const gates = [
 
 let failed = false
 
-function run(title, command, args) {
+/** What tests configure as tokens, passwords and keys has this in it: whatever they print must not. */
+const SECRET = /s3cret/
+
+async function run(title, command, args) {
   const began = performance.now()
   console.log(`\n> ${title}`)
-  const { status, signal, error } = spawnSync(command, args, { stdio: 'inherit' })
+  const child = spawn(command, args, {
+    stdio: ['inherit', 'pipe', 'pipe'],
+    env: { ...process.env, FORCE_COLOR: color },
+  })
+  const told = []
+  const shown = [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ].map(async ([from, to]) => {
+    let line = ''
+    for await (const chunk of from.setEncoding('utf8')) {
+      to.write(chunk)
+      const lines = (line + chunk).split('\n')
+      line = lines.pop()
+      told.push(...lines.filter((text) => SECRET.test(text)))
+    }
+  })
+  const [status, signal] = await once(child, 'close').catch((error) => [error.message])
+  await Promise.all(shown)
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
-  if (status === 0) return console.log(`> ${title}: passed in ${seconds} s`)
+  if (told.length > 0)
+    console.log(`> ${title}: secrets were printed, in ${told.length} lines:\n${told.slice(0, 5).join('\n')}`)
+  if (status === 0 && told.length === 0) return console.log(`> ${title}: passed in ${seconds} s`)
   failed = true
-  console.log(`> ${title}: failed in ${seconds} s (${error?.message ?? signal ?? `exit ${status}`})`)
+  console.log(`> ${title}: failed in ${seconds} s (${signal ?? `exit ${status}`})`)
 }
 
-function test(title, files, concurrency) {
+async function test(title, files, concurrency) {
   if (files.length === 0) return
-  run(title, process.execPath, ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...files])
+  await run(title, process.execPath, ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...files])
 }
 
 const suites = Object.keys(apart)
@@ -57,16 +81,16 @@ if (values.suite !== 'all' && !suites.includes(values.suite)) {
   process.exit(2)
 }
 if (values.suite !== 'all') {
-  test(values.suite, all.filter(under(apart[values.suite])), 1)
+  await test(values.suite, all.filter(under(apart[values.suite])), 1)
 } else {
   const own = all.filter((file) => !under(Object.values(apart).flat())(file))
   if (positionals.length === 0)
-    for (const [command, args] of gates) run(command, join('node_modules/.bin', command), args)
-  test(
+    for (const [command, args] of gates) await run(command, join('node_modules/.bin', command), args)
+  await test(
     'unit tests',
     own.filter((file) => !under(alone)(file)),
     2,
   )
-  test('tests with kernel, network and processes', own.filter(under(alone)), 1)
+  await test('tests with kernel, network and processes', own.filter(under(alone)), 1)
 }
 process.exit(failed ? 1 : 0)

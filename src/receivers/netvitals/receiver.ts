@@ -7,6 +7,7 @@ import { createLinks } from './connections/links.ts'
 import type { Connections } from './connections/types.ts'
 import { findCgroupMount } from './containers/cgroupfs.ts'
 import { createContainers, filterOf, type HostFacts, readHost } from './containers/index.ts'
+import { createKubernetesSource, keepOf } from './containers/kubernetes-source.ts'
 import { createDestinations } from './destinations/index.ts'
 import { startTranslation } from './destinations/start-translation.ts'
 import type { Translation } from './destinations/translation.ts'
@@ -16,10 +17,14 @@ import { createProber } from './kernel/prober.ts'
 import { createSharedTracer, type KernelSettings, type SharedTracer, type TracerUser } from './kernel/shared-tracer.ts'
 import { createSnapshot, type SnapshotState } from './kernel/snapshot.ts'
 import type { Tracer } from './kernel/tracer.ts'
+import { type Cluster, startCluster } from './kubernetes/index.ts'
 import { namings } from './metrics/naming.ts'
 import { createStore } from './metrics/store.ts'
 import { type Probes, startProbes } from './probes/index.ts'
 import { observe, observeContainers, observeProbes, observeTranslation } from './self.ts'
+
+/** Of what a container's first export waits: a name that is half known is told in time for it. */
+const PATIENCE = 0.8
 
 export interface NetvitalsReceiver extends Receiver {
   /** One cycle now: walk, collect, hand over. Cycles never overlap. */
@@ -60,8 +65,10 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
   let cgroupsLost = 0
   let recordsFailed = false
 
+  const pods = createKubernetesSource({ patienceMs: config.containers.resolve_timeout * PATIENCE })
   const containers = createContainers({
     host: facts,
+    sources: [pods],
     cgroupRoot,
     clusterName,
     runtimes: config.containers.runtimes,
@@ -131,6 +138,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
   async function runCycle(): Promise<void> {
     if (!tracer) return
     destinations.refresh()
+    cluster?.check()
     const counters = await walk(tracer)
     const lost = (counters.lost.get('cgroupMkdir') ?? 0) + (counters.lost.get('cgroupRmdir') ?? 0)
     if (lost > cgroupsLost) await containers.resync()
@@ -169,12 +177,35 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     timer = setTimeout(() => collect().then(schedule), interval - (performance.now() % interval))
   }
 
+  let cluster: Cluster | undefined
   let snapshot: ReturnType<typeof createSnapshot> | undefined
   let stopObserving: (() => void) | undefined
   let translation: Translation | undefined
   let stopObservingTranslation: (() => void) | undefined
   let probes: Probes | undefined
   let stopProbing: (() => void) | undefined
+
+  /** Before the first record: what is there already then has its name from the first. */
+  async function startNaming() {
+    cluster = await startCluster({
+      config: config.kubernetes,
+      nodeName: facts.nodeName,
+      keep: keepOf(config.containers),
+      waitMs: config.containers.resolve_timeout,
+      report: (status, detail) => host?.report(id, 'kubernetes', status, detail),
+      log,
+    })
+    if (cluster === undefined) return
+    if (stopped) return cluster.close()
+    pods.use(cluster.index)
+    destinations.use(cluster.index)
+  }
+
+  function stopNaming() {
+    pods.close()
+    destinations.use(undefined)
+    cluster?.close()
+  }
 
   /** Before the first record too. */
   function startTranslating() {
@@ -260,6 +291,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
         stopObserving?.()
         stopProbing?.()
         stopTranslating()
+        stopNaming()
         await deliver(nowMs)
         await containers.stop()
       })
@@ -309,6 +341,8 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     estate,
     async start(theHost) {
       host = theHost
+      await startNaming()
+      if (stopped) return
       startTranslating()
       startProbing()
       await begin(own(createSharedTracer(kernel, user)))
@@ -317,6 +351,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
       const inherited = (previous as NetvitalsReceiver).estate()
       if (inherited === undefined) return false
       host = theHost
+      await startNaming()
       startTranslating()
       startProbing()
       const { tracer: attached, yieldTo } = inherited
@@ -347,6 +382,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
       stopObserving?.()
       stopProbing?.()
       stopTranslating()
+      stopNaming()
       tracer?.close()
       await containers.stop()
     },

@@ -119,7 +119,12 @@ export function createLinks(options: LinksOptions): Links {
   const answers = createAnswers()
   const callers = createCallers(destinations)
   const dialled = new Uint32Array(4)
-  const ends = { bytes: new Uint8Array(dialled.buffer), family: 4, port: 0, answered: undefined as Answered | undefined }
+  const ends = {
+    bytes: new Uint8Array(dialled.buffer),
+    family: 4,
+    port: 0,
+    answered: undefined as Answered | undefined,
+  }
   const names = createEntryNames({
     destinations,
     endsOf,

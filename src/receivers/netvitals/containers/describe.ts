@@ -82,7 +82,9 @@ function ownerAttributes(owner: { kind: string; name: string } | undefined): Rec
 }
 
 /** @see "Specify resource attributes using Kubernetes annotations", OpenTelemetry semantic conventions for Kubernetes */
-const ANNOTATION = 'resource.opentelemetry.io/'
+export const ANNOTATION = 'resource.opentelemetry.io/'
+/** Labels of a pod that name its service, the first to believe first. */
+export const SERVICE_LABELS = ['app.kubernetes.io/instance', 'app.kubernetes.io/name'] as const
 
 /** service.* by OpenTelemetry's rules for Kubernetes, by Compose's labels, else by what the path tells. */
 function service(path: CgroupIdentity, host: HostFacts, identity?: Identity): Record<string, string | undefined> {
@@ -92,8 +94,7 @@ function service(path: CgroupIdentity, host: HostFacts, identity?: Identity): Re
     return {
       'service.name':
         annotations[`${ANNOTATION}service.name`] ??
-        labels['app.kubernetes.io/instance'] ??
-        labels['app.kubernetes.io/name'] ??
+        SERVICE_LABELS.map((label) => labels[label]).find((value) => value !== undefined) ??
         pod.owner?.name ??
         pod.name,
       'service.namespace': annotations[`${ANNOTATION}service.namespace`] ?? pod.namespace,

@@ -11,7 +11,6 @@ import type { RuntimeSocket } from './runtimes/find.ts'
 import { createRuntimes } from './runtimes/index.ts'
 import type { Container, Containers } from './types.ts'
 
-export { corootContainerId } from './coroot.ts'
 export { filterOf } from './filter.ts'
 export type { HostFacts, HostOptions } from './host.ts'
 export { readHost } from './host.ts'
@@ -54,6 +53,8 @@ const LOOK_MS = 10
 /** Looks take at most a twentieth of the time. */
 const LOOK_PAUSE_FACTOR = 20
 const LOOK_PAUSE_MIN_MS = 50
+/** A decision, or a name, may be so late. */
+const LATE_MS = 5_000
 /** At most one walk in the background per second, which gives the event loop back after WALK_SLICE_MS. */
 const WALK_PAUSE_MS = 1000
 const WALK_SLICE_MS = 4
@@ -77,10 +78,13 @@ export function createContainers(options: ContainersOptions = {}): Containers {
   const describing = { host, clusterName: options.clusterName, podLabels, podAnnotations }
   const runtimes = createRuntimes({ sockets: options.runtimes, hostRoot: options.hostRoot ?? '/' })
   const identities = new Map<string, Identity>()
+  /** Timers of containers that may turn out to be unwanted. */
+  const undecided = new Map<string, NodeJS.Timeout>()
   const resolver = createResolver({
     sources: () => [...sources, ...runtimes.sources()],
     onFound: identified,
     report: (name, status, detail) => options.reportRuntime?.(name, status, detail),
+    lateMs: resolveTimeoutMs + LATE_MS,
     now,
   })
   const registry = createRegistry({
@@ -89,7 +93,7 @@ export function createContainers(options: ContainersOptions = {}): Containers {
       if (container.id !== undefined || container.podUid !== undefined) resolver.want(container)
     },
     onGone({ key }) {
-      resolver.drop(key)
+      resolver.end(key)
       identities.delete(key)
     },
     lingerMs,
@@ -106,21 +110,27 @@ export function createContainers(options: ContainersOptions = {}): Containers {
 
   /** As its path alone tells. Who might know more is asked, and until then its first export is worth waiting with. */
   function begin(container: CgroupIdentity): Container {
+    // The one before it.
+    if (undecided.has(container.key)) decide(container)
     const unsure = [...sources, ...runtimes.sources()].some((source) => source.mayKnow(container))
     if (!unsure) return decided(container, undefined)
-    if (filter !== undefined) setTimeout(decideLate, resolveTimeoutMs, container).unref()
+    const unsureUntilMs = Date.now() + resolveTimeoutMs
     const described = describeContainer(container, describing)
-    return Object.freeze({ ...described, unsureUntilMs: Date.now() + resolveTimeoutMs })
+    if (filter === undefined) return Object.freeze({ ...described, unsureUntilMs })
+    undecided.set(container.key, setTimeout(decide, resolveTimeoutMs, container).unref())
+    // Not before the decision, which comes by a timer.
+    return Object.freeze({ ...described, unsureUntilMs: unsureUntilMs + LATE_MS, undecided: true })
   }
 
   function identified(container: CgroupIdentity, identity: Identity): void {
-    identities.set(container.key, identity)
-    registry.identify(container.key, decided(container, identity))
+    if (decide(container, identity)) identities.set(container.key, identity)
   }
 
-  /** Nobody said in time what it is called. */
-  function decideLate(container: CgroupIdentity): void {
-    if (!stopped && !identities.has(container.key)) registry.identify(container.key, decided(container, undefined))
+  /** By the name that was found, or because nobody said one in time. True: the container is there. */
+  function decide(container: CgroupIdentity, identity?: Identity): boolean {
+    clearTimeout(undecided.get(container.key))
+    undecided.delete(container.key)
+    return registry.identify(container.key, decided(container, identity))
   }
 
   function decided(container: CgroupIdentity, identity: Identity | undefined): Container {
@@ -235,6 +245,8 @@ export function createContainers(options: ContainersOptions = {}): Containers {
       walkTimer = sweepTimer = undefined
       resolver.stop()
       runtimes.close()
+      for (const timer of undecided.values()) clearTimeout(timer)
+      undecided.clear()
       await walking
     },
 

@@ -1,4 +1,6 @@
 import type { ContainerIdentity, Kubernetes, PodIdentity } from '../../../kubernetes/index.ts'
+import type { ContainersConfig } from './config.ts'
+import { ANNOTATION, SERVICE_LABELS } from './describe.ts'
 import type { Identity, IdentitySource } from './identity.ts'
 import type { CgroupIdentity } from './parse-path.ts'
 
@@ -94,5 +96,19 @@ function identityOf(pod: PodIdentity, container: ContainerIdentity | undefined):
       ...(nodeName !== undefined && { nodeName }),
       ...(owner && { owner }),
     },
+  }
+}
+
+/** Which labels and annotations of pods are read: what nobody reads takes memory for every pod of the cluster. */
+export function keepOf(config: Pick<ContainersConfig, 'pod_labels' | 'pod_annotations' | 'include' | 'exclude'>) {
+  const labels = new Set([
+    ...SERVICE_LABELS,
+    ...config.pod_labels,
+    ...[...config.include, ...config.exclude].flatMap(({ pod_labels }) => Object.keys(pod_labels)),
+  ])
+  const annotations = new Set(config.pod_annotations)
+  return {
+    keepLabel: (key: string) => labels.has(key),
+    keepAnnotation: (key: string) => key.startsWith(ANNOTATION) || annotations.has(key),
   }
 }

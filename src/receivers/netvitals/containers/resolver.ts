@@ -46,11 +46,20 @@ interface Wanted {
  */
 const PAUSES_MS = [250, 1_000, 3_000, 10_000, 30_000, 60_000, 300_000]
 
+/** Between two looks for new sources. */
+const WATCH_MS = 5_000
+
 export function createResolver(options: ResolverOptions): Resolver {
   const { sources, onFound, report, lateMs, now = () => performance.now() } = options
   const wanted = new Map<string, Wanted>()
   const gates = new Map<IdentitySource, SourceGate>()
+  let looked = false
+  let watch: NodeJS.Timeout | undefined
   let stopped = false
+
+  const tell: ResolverOptions['report'] = (...what) => {
+    if (!stopped) report(...what)
+  }
 
   function want(container: CgroupIdentity): void {
     if (stopped) return
@@ -62,6 +71,7 @@ export function createResolver(options: ResolverOptions): Resolver {
       askUntilMs: Number.POSITIVE_INFINITY,
     }
     wanted.set(container.key, entry)
+    watch ??= setInterval(sourcesNow, WATCH_MS).unref()
     look(entry)
   }
 
@@ -103,8 +113,9 @@ export function createResolver(options: ResolverOptions): Resolver {
   function sourcesNow(): readonly IdentitySource[] {
     const current = sources()
     const fresh = current.filter((source) => !gates.has(source))
-    for (const source of fresh) gates.set(source, createSourceGate({ source, report, onWorks: askForUnknown, now }))
-    if (fresh.length > 0 && gates.size > fresh.length) queueMicrotask(askForUnknown)
+    for (const source of fresh) gates.set(source, createSourceGate({ source, report: tell, onWorks: askForUnknown, now }))
+    if (fresh.length > 0 && looked) queueMicrotask(askForUnknown)
+    looked = true
     return current
   }
 
@@ -142,6 +153,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     },
     stop() {
       stopped = true
+      clearInterval(watch)
       for (const entry of [...wanted.values()]) forget(entry)
     },
   }

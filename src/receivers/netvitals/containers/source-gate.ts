@@ -29,7 +29,7 @@ export function createSourceGate({ source, report, onWorks, now }: SourceGateOpt
   let untilMs = Number.NEGATIVE_INFINITY
 
   async function ask(container: CgroupIdentity): Promise<Identity | undefined> {
-    if (asking >= ASKING_MAX) await new Promise<void>((resolve) => waiting.push(resolve))
+    while (asking >= ASKING_MAX) await new Promise<void>((resolve) => waiting.push(resolve))
     // After failures one question shows whether it is there again.
     if (now() < untilMs || (failures > 0 && asking > 0)) {
       waiting.shift()?.()

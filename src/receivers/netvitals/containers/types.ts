@@ -16,6 +16,8 @@ export interface Container {
   readonly excluded?: boolean
   /** Its name is being asked for: it is worth waiting with its first export until then, ms since the epoch. */
   readonly unsureUntilMs?: number
+  /** Whether its series are wanted is decided by that name: it is counted meanwhile, and not probed. */
+  readonly undecided?: boolean
   /** The resource's attributes (METRICS: service.name and service.instance.id always there), frozen. */
   readonly attributes: Attributes
 }
@@ -38,8 +40,8 @@ export interface Containers {
    */
   onResolved(listener: (id: bigint, container: Container) => void): void
   /**
-   * Called when a runtime or the Kubernetes API told more of a container than its path: `now` takes the place of
-   * `before` in all answers, for these ids.
+   * Called when a runtime or the Kubernetes API told more of a container than its path, or than before: `now` takes the
+   * place of `before` in all answers, for these ids. Of a container that ended too, as long as it is answered.
    */
   onIdentified(listener: (before: Container, now: Container, ids: readonly bigint[]) => void): void
   /** Containers that are there, by who told what they are called; pending: nobody yet, who might. */

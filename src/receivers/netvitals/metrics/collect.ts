@@ -23,6 +23,10 @@ interface CycleParts {
   readonly placement: Placement
   readonly snapshot: Snapshot
   readonly self: ContainerState
+  /** Never exported. */
+  readonly nobody: ContainerState
+  /** Nothing is held back: there is no next one. */
+  readonly last: boolean
   readonly rttRound: number
   readonly seriesTtlMs: number
   /** Work between two yields to the event loop; 0: a yield after every row. */
@@ -47,6 +51,7 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
     placement,
     snapshot,
     self,
+    nobody,
     seriesTtlMs,
     sliceMs,
     drop,
@@ -57,12 +62,8 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
   snapshot.begin(Object.freeze(toHrTime(endMs)) as ReturnType<typeof toHrTime>, parts.rttRound)
 
   // Decided beforehand: a successor whose predecessor leaves in this cycle has the next one.
-  const due = [...containers.all()].filter((state) => state !== self && !state.predecessor)
-  for (const state of due) {
-    if (state.gone || isHeld(state)) continue
-    if (state.hidden) conceal(state)
-    else await container(state)
-  }
+  const due = [...containers.all()].filter((state) => state !== self && state !== nobody && !state.predecessor)
+  for (const state of due) if (!state.gone && !isHeld(state)) await container(state)
   overflowOf(self)
   push(self)
   if (restartMs !== undefined) restart(restartMs)
@@ -70,15 +71,12 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
   return batch
 
   function isHeld(state: ContainerState): boolean {
-    return !state.exported && !state.ended && state.heldUntilMs > endMs
-  }
-
-  /** What it counts is nobody's; it goes when its connections have long gone. */
-  function conceal(state: ContainerState): void {
-    if (state.ended && (state.successor !== undefined || endMs >= state.lingerUntilMs)) drop(state)
+    return !state.exported && state.heldUntilMs > endMs && !parts.last
   }
 
   async function container(state: ContainerState): Promise<void> {
+    // From here on: what it is called meanwhile is not what these points say.
+    state.exported = true
     const ended = state.ended
     const over = ended && (state.successor !== undefined || endMs >= state.lingerUntilMs)
     const last = over && recency.rowsOf(state).every((row) => rows.born[row] !== clock.cycles)
@@ -106,7 +104,6 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
     if (!state.gone) overflowOf(state)
     push(state)
     if (state.gone) return
-    state.exported = true
     if (ended) state.exportedSinceEnd = true
     if (last) drop(state)
     await breathe()
@@ -156,6 +153,7 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
     clock.restart(nowMs)
     for (const state of containers.all()) {
       state.lingerUntilMs += shiftMs
+      state.heldUntilMs += shiftMs
       state.sinceMs = state.predecessor ? clock.next() : nowMs
       for (const row of [...recency.rowsOf(state), ...state.overflow, ...state.leaving]) {
         if (row < 0) continue

@@ -36,10 +36,8 @@ export interface ContainerState {
   /** Same service.instance.id, not yet exported for the last time: until then this one isn't exported. */
   predecessor: ContainerState | undefined
   successor: ContainerState | undefined
-  /** It may yet be called otherwise: not exported before, unless it ends. */
+  /** It may yet be called otherwise: not exported before. */
   heldUntilMs: number
-  /** Counted and never exported. */
-  hidden: boolean
   /** Its links were taken from it; it is exported once more. */
   detached: boolean
   gone: boolean
@@ -54,8 +52,8 @@ export interface ContainerTable {
   all(): Iterable<ContainerState>
   readonly size: number
   make(key: string, attributes: Attributes, sinceMs: number): ContainerState
-  /** The program's own, found by nobody and in `all` first. */
-  makeSelf(attributes: Attributes): ContainerState
+  /** One that is found by nobody: the program's own, and what stands for those that are hidden. */
+  makeApart(attributes: Attributes): ContainerState
   /** A container that ended and was never exported goes on as its successor. */
   adopt(state: ContainerState, key: string, attributes: Attributes): void
   /** It was never exported, and is called otherwise from now on. */
@@ -110,7 +108,6 @@ export function createContainerTable({
       predecessor: undefined,
       successor: undefined,
       heldUntilMs: Number.NEGATIVE_INFINITY,
-      hidden: false,
       detached: false,
       gone: false,
     }
@@ -132,7 +129,7 @@ export function createContainerTable({
       byInstance.set(state.instance, state)
       return state
     },
-    makeSelf: (attributes) => create('', attributes, Number.NEGATIVE_INFINITY),
+    makeApart: (attributes) => create('', attributes, Number.NEGATIVE_INFINITY),
     adopt(state, key, attributes) {
       if (byKey.get(state.key) === state) byKey.delete(state.key)
       state.key = key
@@ -153,7 +150,7 @@ export function createContainerTable({
       byRef.delete(state.ref)
       if (byKey.get(state.key) === state) byKey.delete(state.key)
       if (byInstance.get(state.instance) === state) byInstance.delete(state.instance)
-      if (state.successor) state.successor.predecessor = undefined
+      if (state.successor?.predecessor === state) state.successor.predecessor = undefined
       rowLists.freeList(state.idle)
       rowLists.freeList(state.inUse)
       rowLists.freeList(state.aside)

@@ -27,8 +27,11 @@ export interface Placement {
   settle(states: Iterable<ContainerState>): void
   /** The program's own row, which only ever has constants. */
   introduceSelf(): void
-  /** The container will be exported once more: links still in use write to the program's own overflow from here on. */
-  detach(state: ContainerState): void
+  /**
+   * The container's links go, those still in use to another's: to the program's own, whose overflow they write to from
+   * here on, or to nobody's.
+   */
+  detach(state: ContainerState, to: ContainerState): void
   /** Frees the rows of a container that was detached. */
   clear(state: ContainerState): void
   /** Frees a row that was evicted while in use, once it was exported. */
@@ -47,6 +50,8 @@ export interface PlacementOptions {
   readonly waiting: Lists
   /** The program's own resource: it has no link, only the overflow of those who have none of their own. */
   readonly self: ContainerState
+  /** What writes to it is not wanted: one row for each kind, which is never exported and counts for nothing. */
+  readonly nobody: ContainerState
   readonly maxDestinationsPerContainer: number
   readonly maxSeries: number
 }
@@ -55,7 +60,8 @@ const overflowAttributes: Attributes = Object.freeze({ 'otel.metric.overflow': t
 const none: Attributes = Object.freeze({})
 
 export function createPlacement(options: PlacementOptions): Placement {
-  const { plan, rows, links, clock, recency, waiting, self, maxDestinationsPerContainer, maxSeries } = options
+  const { plan, rows, links, clock, recency, waiting, self, nobody } = options
+  const { maxDestinationsPerContainer, maxSeries } = options
   const { kinds } = plan
   let series = 0
   let rowCount = 0
@@ -78,9 +84,11 @@ export function createPlacement(options: PlacementOptions): Placement {
     series += rows.series[row]!
   }
 
+  const isApart = (state: ContainerState) => state === self || state === nobody
+
   /** A container with a successor begins no series any more: they would be the successor's. */
   function mayGrow(state: ContainerState): boolean {
-    return state !== self && !state.successor
+    return !isApart(state) && !state.successor
   }
 
   function make(link: LinkRef, state: ContainerState, kind: number): number {
@@ -105,7 +113,7 @@ export function createPlacement(options: PlacementOptions): Placement {
     const kind = links.kind[link]!
     retarget(link, overflow(state, kind))
     waiting.remove(link)
-    if (state !== self && kinds[kind]!.reserve > 0) waiting.push(state.waiting, link)
+    if (!isApart(state) && kinds[kind]!.reserve > 0) waiting.push(state.waiting, link)
   }
 
   /** From here on the link writes to that row; its active connections go along. */
@@ -128,16 +136,16 @@ export function createPlacement(options: PlacementOptions): Placement {
     const row = state.overflow[kind]!
     if (row >= 0) return row
     const { reserve } = kinds[kind]!
-    const own = state === self
-    if (!own && (reserve === 0 || !mayGrow(state) || !makeRoomForOverflow(reserve))) return overflow(self, kind)
+    const apart = isApart(state)
+    if (!apart && (reserve === 0 || !mayGrow(state) || !makeRoomForOverflow(reserve))) return overflow(self, kind)
     const info = kind === plan.indexOf.self
     // Nothing happened on it before: it may begin where the last cycle ended.
     const startMs = Math.max(clock.previousEndMs, state.sinceMs)
     const made = rows.take(kind, state, info ? none : overflowAttributes, startMs, clock.cycles)
     if (!info) clearGauges(made)
-    if (reserve > 0) rows.flags[made]! |= OVERFLOW
+    if (reserve > 0 && state !== nobody) rows.flags[made]! |= OVERFLOW
     state.overflow[kind] = made
-    if (!own) series += reserve
+    if (!apart) series += reserve
     return made
   }
 
@@ -225,7 +233,7 @@ export function createPlacement(options: PlacementOptions): Placement {
     rows.free(row)
   }
 
-  function detach(state: ContainerState): void {
+  function detach(state: ContainerState, to: ContainerState): void {
     state.detached = true
     // No longer there to make room for another.
     for (const row of recency.rowsOf(state)) recency.hide(row)
@@ -240,8 +248,8 @@ export function createPlacement(options: PlacementOptions): Placement {
           continue
         }
         links.own[link] = -1
-        links.container[link] = self
-        retarget(link, overflow(self, links.kind[link]!))
+        links.container[link] = to
+        retarget(link, overflow(to, links.kind[link]!))
       }
     }
   }
@@ -274,7 +282,7 @@ export function createPlacement(options: PlacementOptions): Placement {
     expire: remove,
     counted(row, count) {
       const size = Math.max(count, kinds[rows.kind[row]!]!.reserve)
-      if (rows.container[row] !== self) series += size - rows.series[row]!
+      if (!isApart(rows.container[row]!)) series += size - rows.series[row]!
       rows.series[row] = size
     },
     settle(states) {

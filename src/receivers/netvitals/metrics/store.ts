@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Attributes } from '@opentelemetry/api'
 import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import { type Cycle, createClock } from './clock.ts'
@@ -83,7 +84,8 @@ export function createStore({
     emitted: (attributes) =>
       naming.resource(Object.fromEntries(Object.entries(attributes).filter(([name]) => !hidden.has(name)))),
   })
-  const self = containers.makeSelf({ ...selfAttributes, 'service.version': version })
+  const self = containers.makeApart({ ...selfAttributes, 'service.version': version })
+  const nobody = containers.makeApart({})
   const placement = createPlacement({
     plan,
     rows,
@@ -92,6 +94,7 @@ export function createStore({
     recency,
     waiting,
     self,
+    nobody,
     maxDestinationsPerContainer,
     maxSeries,
   })
@@ -105,9 +108,19 @@ export function createStore({
 
   /** The container's last values were told: nothing of it is needed any more. */
   function drop(state: ContainerState): void {
-    placement.detach(state)
+    detach(state)
     placement.clear(state)
     containers.remove(state)
+  }
+
+  function detach(state: ContainerState, to = self): void {
+    if (!state.detached) placement.detach(state, to)
+  }
+
+  /** What it counted was not told, and never is. */
+  function discard(state: ContainerState): void {
+    detach(state, nobody)
+    drop(state)
   }
 
   /** Everything that it counted was exported since its end. */
@@ -127,27 +140,32 @@ export function createStore({
   }
 
   function end(state: ContainerState, nowMs: number): void {
-    if (state.ended) return
+    if (state.ended || state === nobody) return
     state.ended = true
     state.exportedSinceEnd = false
     state.lingerUntilMs = nowMs + containerLingerMs
   }
 
-  function begin(key: string, attributes: Attributes, standing?: ContainerStanding): ContainerState {
+  function begin(key: string, attributes: Attributes, { unsureUntilMs, hidden }: ContainerStanding): ContainerState {
+    if (hidden) return nobody
     const previous = containers.byInstance(instanceOf(attributes))
-    if (previous?.ended && !previous.exported) {
-      containers.adopt(previous, key, attributes)
-      return stand(previous, standing)
-    }
-    const state = containers.make(key, attributes, previous ? clock.next() : clock.lastMs)
-    if (previous) succeed(previous, state)
-    return stand(state, standing)
+    const adopted = previous?.ended && !previous.exported ? previous : undefined
+    const state = adopted ?? containers.make(key, attributes, previous ? clock.next() : clock.lastMs)
+    if (adopted) containers.adopt(adopted, key, attributes)
+    else if (previous) succeed(previous, state)
+    state.heldUntilMs = unsureUntilMs ?? Number.NEGATIVE_INFINITY
+    return state
   }
 
-  function stand(state: ContainerState, { unsureUntilMs, hidden = false }: ContainerStanding = {}): ContainerState {
-    state.heldUntilMs = unsureUntilMs ?? Number.NEGATIVE_INFINITY
-    state.hidden = hidden
-    return state
+  /** It was never exported. */
+  function rename(state: ContainerState, attributes: Attributes): void {
+    const other = containers.byInstance(instanceOf(attributes))
+    if (other !== undefined && other !== state) {
+      // It ended, and its successor is known by that name already.
+      if (state.ended && !other.ended) return
+      succeed(other, state)
+    }
+    containers.rename(state, attributes)
   }
 
   /** The one before has the same name: it is told once more, and gone, before any of the other's series begins. */
@@ -182,25 +200,29 @@ export function createStore({
   }
 
   return {
-    container(key, attributes, standing) {
+    container(key, attributes, standing = {}) {
       const known = containers.byKey(key)
       if (known && !known.ended) return known.ref
       return begin(key, attributes, standing).ref
     },
 
-    identify(ref, attributes, standing) {
+    identify(ref, attributes, standing = {}) {
       const state = containers.get(ref)
-      if (!state || state.ended) return ref
-      const other = containers.byInstance(instanceOf(attributes))
-      const taken = other !== undefined && other !== state
-      if (state.exported || (taken && !other.ended)) {
-        end(state, clock.lastMs)
-        return begin(state.key, attributes, standing).ref
+      if (!state || state === nobody) return ref
+      if (!state.exported) {
+        if (standing.hidden) {
+          discard(state)
+          return nobody.ref
+        }
+        rename(state, attributes)
+        state.heldUntilMs = standing.unsureUntilMs ?? Number.NEGATIVE_INFINITY
+        return ref
       }
-      if (taken) succeed(other, state)
-      containers.rename(state, attributes)
-      stand(state, standing)
-      return ref
+      if (state.ended || (!standing.hidden && isDeepStrictEqual(state.attributes, attributes))) return ref
+      end(state, clock.lastMs)
+      // Told once more, and no longer.
+      state.lingerUntilMs = clock.lastMs
+      return begin(state.key, attributes, standing).ref
     },
 
     endContainer(ref, nowMs) {
@@ -284,15 +306,15 @@ export function createStore({
       if (row >= 0) rows.values[rows.base[row]! + column] = ABSENT
     },
 
-    collect(nowMs): Promise<ResourceMetrics[]> {
-      const cycle = collecting.then(() => run(nowMs))
+    collect(nowMs, last = false): Promise<ResourceMetrics[]> {
+      const cycle = collecting.then(() => run(nowMs, last))
       // The next one waits for this one, however it ends.
       collecting = cycle.catch(() => undefined)
       return cycle
     },
 
     stats: () => ({
-      containers: containers.size - 1,
+      containers: containers.size - 2,
       links: placement.rowCount,
       series,
       evicted: placement.evicted,
@@ -302,7 +324,7 @@ export function createStore({
     }),
   }
 
-  async function run(nowMs: number): Promise<ResourceMetrics[]> {
+  async function run(nowMs: number, last: boolean): Promise<ResourceMetrics[]> {
     const cycle: Cycle = clock.beginCycle(nowMs)
     placement.introduceSelf()
     const batch = await collectCycle({
@@ -316,6 +338,8 @@ export function createStore({
       placement,
       snapshot,
       self,
+      nobody,
+      last,
       rttRound,
       seriesTtlMs,
       sliceMs,

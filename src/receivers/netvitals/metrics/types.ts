@@ -14,8 +14,9 @@ export interface Store {
   /** Begins (or finds) the container's resource. The same service.instance.id as one that ended: that one's series end now. */
   container(key: string, attributes: Attributes, standing?: ContainerStanding): ContainerRef
   /**
-   * It turned out to be called otherwise. Before its first export it just is, and the ref stays; after it the series so
-   * far end and it goes on under another ref: whoever writes moves there. Totals over both are right.
+   * It turned out to be called otherwise. Before its first export it just is, also where it ended meanwhile, and the ref
+   * stays; after it the series so far end and it goes on under another ref: whoever writes moves there. Totals over both
+   * are right. Called as before, it goes on as before. Hidden: what was not exported yet never is.
    */
   identify(container: ContainerRef, attributes: Attributes, standing?: ContainerStanding): ContainerRef
   /** Its series are exported once more and go after `containerLingerMs`, or when its successor appears. */
@@ -45,18 +46,18 @@ export interface Store {
 
   /**
    * One cycle, all points with the one end time `nowMs`; yields to the event loop at least every 10 ms of work.
-   * Evicts what idled past the TTL and containers past their linger. Never waits for I/O.
+   * Evicts what idled past the TTL and containers past their linger. Never waits for I/O. `last`: nothing is held back.
    */
-  collect(nowMs: number): Promise<ResourceMetrics[]>
+  collect(nowMs: number, last?: boolean): Promise<ResourceMetrics[]>
   stats(): StoreStats
 }
 
 export type ContainerRef = number
 
 export interface ContainerStanding {
-  /** Its name may yet be found out: its first export waits until then, unless it ends before; ms since the epoch. */
+  /** Its name may yet be found out: its first export waits until then, ms since the epoch. */
   readonly unsureUntilMs?: number | undefined
-  /** No series of it are wanted. */
+  /** No series of it are wanted: all such containers are one ref, whose counts are never exported. */
   readonly hidden?: boolean | undefined
 }
 export type LinkRef = number

@@ -296,7 +296,7 @@ export function createProbes(options: ProbesOptions): Probes {
 
 /** Of a target's links: an address that another has now is another link. */
 function linkName({ address, family, attributes }: Target, named = attributes): string {
-  return nameOf(address, family) + Object.values(named).join('\0')
+  return nameOf(address, family) + JSON.stringify(named)
 }
 
 /** Of a target, after the namespace. */

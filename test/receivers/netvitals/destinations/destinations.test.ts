@@ -95,7 +95,14 @@ test("the host's own address stays node in a configured network, unless it is na
 test('what a container dialled', () => {
   const destinations = createDestinations({ readLocal })
   const { record } = recordOf('10.96.0.10')
-  const attributes = destinations.outbound(record, 4, 4, 443, undefined, destinations.name(record, 4, 4, 443, undefined, 0))
+  const attributes = destinations.outbound(
+    record,
+    4,
+    4,
+    443,
+    undefined,
+    destinations.name(record, 4, 4, 443, undefined, 0),
+  )
   assert.deepEqual(attributes, {
     'destination.address': '10.96.0.10',
     'destination.port': 443,
