@@ -45,7 +45,6 @@ async function run(title, command, args) {
   console.log(`\n> ${title}`)
   const child = spawn(command, args, {
     stdio: ['inherit', 'pipe', 'pipe'],
-    env: { ...process.env, FORCE_COLOR: color },
   })
   const told = []
   const shown = [

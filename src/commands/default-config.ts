@@ -7,6 +7,8 @@ export function defaultConfig(stdoutIsTerminal: boolean): string {
 receivers:
   netvitals:
     collection_interval: 5s
+    # As often as the table is drawn: a cut shows within two rounds.
+    probes: { interval: 5s }
 exporters:
   console: {}
 service:

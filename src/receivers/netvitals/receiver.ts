@@ -135,7 +135,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     return counters
   }
 
-  async function runCycle(): Promise<void> {
+  async function runCycle(last: boolean): Promise<void> {
     if (!tracer) return
     destinations.refresh()
     cluster?.check()
@@ -143,14 +143,15 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     const lost = (counters.lost.get('cgroupMkdir') ?? 0) + (counters.lost.get('cgroupRmdir') ?? 0)
     if (lost > cgroupsLost) await containers.resync()
     cgroupsLost = lost
-    await deliver(Date.now())
+    await deliver(Date.now(), last)
     connections.inherit(undefined)
     connections.endCycle()
     await snapshot?.afterCycle()
   }
 
-  async function deliver(nowMs: number): Promise<void> {
-    const batch: Batch = await store.collect(nowMs)
+  /** `last`: what waits for a name is told without it. */
+  async function deliver(nowMs: number, last: boolean): Promise<void> {
+    const batch: Batch = await store.collect(nowMs, last)
     try {
       await next.consume(batch)
     } catch (error) {
@@ -158,8 +159,8 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     }
   }
 
-  function collect(): Promise<void> {
-    return inTurn(runCycle)
+  function collect(last = false): Promise<void> {
+    return inTurn(() => runCycle(last))
   }
 
   function inTurn(work: () => Promise<void>): Promise<void> {
@@ -292,7 +293,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
         stopProbing?.()
         stopTranslating()
         stopNaming()
-        await deliver(nowMs)
+        await deliver(nowMs, true)
         await containers.stop()
       })
       if (failure !== undefined) throw failure
@@ -337,7 +338,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     get probes() {
       return probes
     },
-    collect,
+    collect: () => collect(),
     estate,
     async start(theHost) {
       host = theHost
@@ -378,7 +379,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
       if (stopped) return
       stopped = true
       clearTimeout(timer)
-      if (tracer) await collect()
+      if (tracer) await collect(true)
       stopObserving?.()
       stopProbing?.()
       stopTranslating()

@@ -135,6 +135,7 @@ export function createLinks(options: LinksOptions): Links {
   const refs = new Map<bigint, ContainerRef>()
   const refsByKey = new Map<string, ContainerRef>()
   const removed: { id: bigint; atMs: number }[] = []
+  const ended = new WeakSet<Container>()
   let observer: OutboundObserver | undefined
   let translated = false
 
@@ -159,10 +160,14 @@ export function createLinks(options: LinksOptions): Links {
 
   const standingOf = ({ unsureUntilMs, excluded }: Container) => ({ unsureUntilMs, hidden: excluded })
 
-  function containerRef(cgroup: bigint, container: Container): ContainerRef {
+  function containerRef(cgroup: bigint, container: Container, nowMs: number): ContainerRef {
     const ref = store.container(container.key, container.attributes, standingOf(container))
     refs.set(cgroup, ref)
-    refsByKey.set(container.key, ref)
+    if (ended.has(container)) {
+      // A late record, the first of it: nobody tells of its end any more.
+      store.endContainer(ref, nowMs)
+      removed.push({ id: cgroup, atMs: nowMs })
+    } else refsByKey.set(container.key, ref)
     return ref
   }
 
@@ -184,7 +189,7 @@ export function createLinks(options: LinksOptions): Links {
   /** Retained once by the store, for the entry itself. */
   function openLink(entry: number, nowMs: number): LinkRef {
     const cgroup = cgroupOf(entry)
-    const ref = refs.get(cgroup) ?? containerRef(cgroup, containers.byCgroup(cgroup))
+    const ref = refs.get(cgroup) ?? containerRef(cgroup, containers.byCgroup(cgroup), nowMs)
     const words = Uint32Array.from({ length: wordsPerKey }, (_, i) => word(entry, i))
     const number = words[OTHER_END]!
     // Numbers are used again.
@@ -246,8 +251,8 @@ export function createLinks(options: LinksOptions): Links {
     if (!observer || directionOf(entry) !== Direction.outbound) return
     const cgroup = cgroupOf(entry)
     const container = refs.get(cgroup)!
-    const { key: containerKey, excluded } = containers.byCgroup(cgroup)
-    if (excluded) return
+    const { key: containerKey, excluded, undecided } = containers.byCgroup(cgroup)
+    if (excluded || undecided) return
     // It ended, and this is a late record of it.
     if (refsByKey.get(containerKey) !== container) return
     const words = Uint32Array.from({ length: 4 }, (_, i) => word(entry, ADDRESS + i))
@@ -290,26 +295,35 @@ export function createLinks(options: LinksOptions): Links {
 
   containers.onResolved((id, container) => {
     const nowMs = Date.now()
-    containerRef(id, container)
+    containerRef(id, container, nowMs)
     table.each((entry) => {
       if (cgroupOf(entry) === id) move(entry, nowMs)
     })
   })
   containers.onIdentified((before, now, ids) => {
-    const ref = refsByKey.get(before.key)
-    if (ref === undefined) return
+    const over = ended.has(before)
+    if (over) ended.add(now)
+    const own = new Set(ids.filter((id) => refs.has(id)))
+    const [first] = own
+    if (first === undefined) return
     const nowMs = Date.now()
-    const next = store.identify(ref, now.attributes, standingOf(now))
-    refsByKey.set(now.key, next)
-    const own = new Set(ids)
-    for (const id of ids) if (refs.has(id)) refs.set(id, next)
-    if (next === ref && now.excluded === before.excluded) return
-    observer?.containerEnded(ref)
+    const ref = refs.get(first)!
+    const next = before.excluded
+      ? store.container(now.key, now.attributes, standingOf(now))
+      : store.identify(ref, now.attributes, standingOf(now))
+    for (const id of own) refs.set(id, next)
+    if (over) store.endContainer(next, nowMs)
+    else refsByKey.set(now.key, next)
+    if (next === ref && !before.undecided) return
+    if (next !== ref) observer?.containerEnded(ref)
     table.each((entry) => {
-      if (own.has(cgroupOf(entry))) move(entry, nowMs)
+      if (!own.has(cgroupOf(entry))) return
+      if (next === ref) tell(entry, undefined)
+      else move(entry, nowMs)
     })
   })
   containers.onEnd((container) => {
+    ended.add(container)
     const ref = refsByKey.get(container.key)
     if (ref === undefined) return
     refsByKey.delete(container.key)

@@ -80,7 +80,7 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
     const ended = state.ended
     const over = ended && (state.successor !== undefined || endMs >= state.lingerUntilMs)
     const last = over && recency.rowsOf(state).every((row) => rows.born[row] !== clock.cycles)
-    if (last) placement.detach(state)
+    if (last) placement.detach(state, self)
     for (const row of [...state.leaving]) leave(row)
     let looked = 0
     for (const row of recency.rowsOf(state)) {

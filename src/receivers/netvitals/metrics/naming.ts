@@ -1,4 +1,5 @@
 import type { Attributes } from '@opentelemetry/api'
+import { corootContainerId } from './coroot-id.ts'
 import type { Metric } from './schema.ts'
 
 /**
@@ -13,8 +14,11 @@ export interface Naming {
 
 export interface MetricNaming {
   readonly name: string
-  /** Metrics with the same function share the attribute objects of a row. `resource` is as the container has it. */
-  readonly point: (attributes: Attributes, resource: Attributes) => Attributes
+  /**
+   * Metrics with the same function share the attribute objects of a row. `resource` is as the container has it, `key` is
+   * what it is known by on this host: the path of its cgroup, or `host`.
+   */
+  readonly point: (attributes: Attributes, resource: Attributes, key: string) => Attributes
 }
 
 export type NamingName = 'otel' | 'coroot'
@@ -63,31 +67,31 @@ function kept(attributes: Attributes): Attributes {
   return Object.fromEntries(Object.entries(attributes).filter(([name]) => distinguishing.includes(name)))
 }
 
-function corootLink(attributes: Attributes, resource: Attributes): Attributes {
-  return { container_id: containerId(resource), ...ends(attributes), ...kept(attributes) }
+function corootLink(attributes: Attributes, resource: Attributes, key: string): Attributes {
+  return { container_id: corootContainerId(resource, key), ...ends(attributes), ...kept(attributes) }
 }
 
 /** Metrics of our own: everything they have, and the labels to join them by. */
-function corootOther(attributes: Attributes, resource: Attributes): Attributes {
-  return { container_id: containerId(resource), ...ends(attributes), ...attributes }
+function corootOther(attributes: Attributes, resource: Attributes, key: string): Attributes {
+  return { container_id: corootContainerId(resource, key), ...ends(attributes), ...attributes }
 }
 
-function corootListen(attributes: Attributes, resource: Attributes): Attributes {
+function corootListen(attributes: Attributes, resource: Attributes, key: string): Attributes {
   const address = hostPort(attributes['destination.address'], attributes['destination.port'])
   return {
-    container_id: containerId(resource),
+    container_id: corootContainerId(resource, key),
     ...(address !== undefined && { listen_addr: address }),
     proxy: '',
     ...kept(attributes),
   }
 }
 
-function corootLatency(attributes: Attributes, resource: Attributes): Attributes {
-  return { container_id: containerId(resource), ...pinged(attributes), ...kept(attributes) }
+function corootLatency(attributes: Attributes, resource: Attributes, key: string): Attributes {
+  return { container_id: corootContainerId(resource, key), ...pinged(attributes), ...kept(attributes) }
 }
 
-function corootProbes(attributes: Attributes, resource: Attributes): Attributes {
-  return { container_id: containerId(resource), ...pinged(attributes), ...attributes }
+function corootProbes(attributes: Attributes, resource: Attributes, key: string): Attributes {
+  return { container_id: corootContainerId(resource, key), ...pinged(attributes), ...attributes }
 }
 
 function pinged({ 'destination.address': address }: Attributes): Attributes {
@@ -103,14 +107,4 @@ function ends(attributes: Attributes): Attributes {
 function hostPort(address: Attributes[string], port: Attributes[string]): string | undefined {
   if (typeof address !== 'string' || port === undefined) return undefined
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
-}
-
-function containerId(resource: Attributes): string {
-  const pod = resource['k8s.pod.name']
-  if (pod) return `/k8s/${resource['k8s.namespace.name']}/${pod}/${resource['k8s.container.name']}`
-  const unit = resource['systemd.unit']
-  if (unit) return `/system.slice/${unit}`
-  const name = resource['container.name'] ?? resource['container.id']
-  if (name) return `/${resource['container.runtime.name'] ?? 'container'}/${name}`
-  return `/${resource['service.name']}`
 }

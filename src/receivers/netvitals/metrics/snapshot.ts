@@ -41,7 +41,8 @@ export function createSnapshot(plan: Plan, rows: Rows, version: string): Snapsho
     const { fixed, point } = variants[variant]!
     const own = rows.attributes[row]!
     const all = Object.keys(fixed).length === 0 ? own : { ...own, ...fixed }
-    const attributes = Object.freeze(point(all, rows.container[row]!.attributes))
+    const { attributes: resource, key } = rows.container[row]!
+    const attributes = Object.freeze(point(all, resource, key))
     rows.variants[row]![variant] = attributes
     return attributes
   }
