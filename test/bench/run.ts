@@ -1,7 +1,7 @@
 /**
  * Every bench, each in a process of its own, and one table of what they found.
  *
- *   npm run bench -- [--json] [name…]      names: store, export, kubernetes, apply, path, probes, traced, idle, start
+ *   npm run bench -- [--json] [name…]      names: store, export, kubernetes, apply, path, probes, translation, traced, idle, start
  *
  * Exits with 1 when a target was missed.
  */
@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import type { BenchRow } from './row.ts'
 
 /** In the order of their run: those that need the machine to themselves last. */
-const names = ['store', 'export', 'kubernetes', 'apply', 'path', 'probes', 'traced', 'idle', 'start']
+const names = ['store', 'export', 'kubernetes', 'apply', 'path', 'probes', 'translation', 'traced', 'idle', 'start']
 
 async function runApart(name: string): Promise<BenchRow[]> {
   const child = fork(import.meta.filename, ['--child', name], { execArgv: ['--expose-gc'] })

@@ -27,6 +27,8 @@ export interface RunOptions {
 export interface Engine {
   readonly runtime: 'docker' | 'podman'
   readonly sandbox: Sandbox
+  /** Its API, as this process sees it. */
+  readonly socket: string
   run(options?: RunOptions): Promise<LabContainer>
   exec(container: LabContainer, command: readonly string[]): Promise<string>
   /** Kills and removes it. */
@@ -37,7 +39,7 @@ export interface Engine {
   stop(): Promise<void>
 }
 
-const IMAGE = 'netvitals/busybox:test'
+export const IMAGE = 'netvitals/busybox:test'
 
 /** Why an engine can't be had here; false when it can. */
 export function missing(runtime: 'docker' | 'podman'): string | false {
@@ -66,15 +68,16 @@ export async function createDocker({
   // 20.10 writes a key to /etc/docker, wherever its configuration is.
   const sandbox = await createSandbox('docker', 'if [ -d /etc/docker ]; then mount -t tmpfs none /etc/docker; fi')
   const at = (name: string) => join(sandbox.directory, name)
-  const socket = `unix://${at('docker.sock')}`
+  const socket = at('docker.sock')
   writeFileSync(at('daemon.json'), '{}')
   const { log } = sandbox.start([
     'dockerd',
     ...['--config-file', at('daemon.json'), '--data-root', at('data'), '--exec-root', at('exec')],
-    ...['--pidfile', at('docker.pid'), '--host', socket, '--group', '0', '--bip', '10.77.2.1/24'],
+    ...['--pidfile', at('docker.pid'), '--host', `unix://${socket}`, '--group', '0', '--bip', '10.77.2.1/24'],
     ...['--exec-opt', 'native.cgroupdriver=cgroupfs', '--userland-proxy=false', ...daemon],
   ])
-  const engine = createEngine('docker', sandbox, ['docker', '--host', socket], 'docker')
+  const cli = ['docker', '--host', `unix://${socket}`]
+  const engine = createEngine({ runtime: 'docker', sandbox, socket, cli, cgroupParent: 'docker' })
   try {
     await until(
       () => engine.command(['version']),
@@ -98,9 +101,13 @@ export async function createPodman(): Promise<Engine> {
     ...['--root', at('storage'), '--runroot', at('run'), '--tmpdir', at('tmp'), '--network-config-dir', at('networks')],
     ...['--cgroup-manager', 'cgroupfs', '--runtime', 'runc', '--events-backend', 'none'],
   ]
-  const engine = createEngine('podman', sandbox, podman, 'libpod_parent', ['--network', 'host'])
+  const engine = createEngine({
+    ...{ runtime: 'podman', sandbox, socket: at('podman.sock'), cli: podman, cgroupParent: 'libpod_parent' },
+    runDefaults: ['--network', 'host'],
+  })
   try {
     await engine.command(['import', makeRootfs(sandbox.directory), IMAGE])
+    sandbox.start([...podman, 'system', 'service', '--time', '0', `unix://${engine.socket}`])
   } catch (error) {
     await engine.stop()
     throw error
@@ -108,13 +115,15 @@ export async function createPodman(): Promise<Engine> {
   return engine
 }
 
-function createEngine(
-  runtime: 'docker' | 'podman',
-  sandbox: Sandbox,
-  cli: readonly string[],
-  cgroupParent: string,
-  runDefaults: readonly string[] = [],
-): Engine {
+interface EngineParts extends Pick<Engine, 'runtime' | 'sandbox' | 'socket'> {
+  /** The command, with options that every command of the engine has. */
+  readonly cli: readonly string[]
+  readonly cgroupParent: string
+  /** Of `run`, where it says nothing of a network. */
+  readonly runDefaults?: readonly string[]
+}
+
+function createEngine({ runtime, sandbox, socket, cli, cgroupParent, runDefaults = [] }: EngineParts): Engine {
   const cgroups = createCgroupCleaner(cgroupParent)
   const mount = findCgroupMount()
   const running = new Set<string>()
@@ -138,6 +147,7 @@ function createEngine(
   return {
     runtime,
     sandbox,
+    socket,
     command,
     async run({ options = [], command: inside = ['sleep', '3600'] } = {}) {
       const network = options.includes('--network') ? [] : runDefaults
@@ -173,7 +183,7 @@ function makeRootfs(directory: string): string {
   return tar
 }
 
-function programPath(name: string): string | undefined {
+export function programPath(name: string): string | undefined {
   const directories = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']
   return directories.map((directory) => join(directory, name)).find((path) => existsSync(path))
 }

@@ -4,6 +4,7 @@ import { inject } from '../faults/inject.ts'
 import { parseNetworkChaos } from './network-chaos.ts'
 import { createPods, type PodDescription, type Pods, resolve } from './pods.ts'
 import { describeFault, legend, phase } from './show.ts'
+import type { Row } from './tables.ts'
 import {
   changesOf,
   formatSeconds,
@@ -127,7 +128,8 @@ function startTraffic({ all, lab }: Pods): void {
 function startNetvitals(columns: number) {
   const config = {
     receivers: { netvitals: RECEIVER },
-    exporters: { console: {} },
+    // Whatever else goes on here must not push a pair out of the table.
+    exporters: { console: { rows: 10_000 } },
     service: {
       pipelines: { metrics: { receivers: ['netvitals'], exporters: ['console'] } },
       telemetry: { logs: { level: 'warn' } },
@@ -140,11 +142,13 @@ function startNetvitals(columns: number) {
 const isBad = (pair: Pair, seen: readonly Seen[]) =>
   !['ok', 'idle', undefined].includes(rowsOf(pair, seen.slice(-1))[0]?.row.status)
 
-/** Each of them, in each of the newest tables. */
+/** Each of them, with an answered ping, in each of the newest tables. */
 function areOk(pairs: readonly Pair[], seen: readonly Seen[]): boolean {
   const newest = seen.slice(-GOOD_ROUNDS)
   return (
     newest.length === GOOD_ROUNDS &&
-    pairs.every((pair) => rowsOf(pair, newest).filter(({ row }) => row.status === 'ok').length === GOOD_ROUNDS)
+    pairs.every((pair) => rowsOf(pair, newest).filter(({ row }) => isWell(row)).length === GOOD_ROUNDS)
   )
 }
+
+const isWell = ({ status, ping }: Row) => status === 'ok' && ping.endsWith('s')

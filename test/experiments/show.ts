@@ -1,6 +1,6 @@
 import type { NetworkChaos } from './network-chaos.ts'
 import type { Pod } from './pods.ts'
-import type { Row } from './tables.ts'
+import { isShownAs, type Row } from './tables.ts'
 import type { Pair, Seen } from './watch.ts'
 
 /** `partition: all packets from front-end to catalog-0 are lost`. */
@@ -43,9 +43,9 @@ export function legend(pods: readonly Pod[], { collection_interval, probes }: Ti
 /** A line of what and when, then the newest table: the rows of these pods alone, those of the fault marked. */
 export function phase(title: string, seen: readonly Seen[], pods: readonly Pod[], pairs: readonly Pair[]): string[] {
   const table = seen.at(-1)?.table
-  const ours = new Set(pods.flatMap(({ name, port }) => (port === undefined ? [name] : [name, `${name}:${port}`])))
+  const names = pods.flatMap(({ name, port }) => (port === undefined ? [name] : [name, `${name}:${port}`]))
   const isAffected = (row: Row) => pairs.some((pair) => pair.affected && pair.matches(row))
-  const rows = table?.rows.filter(({ own }) => ours.has(own)) ?? []
+  const rows = table?.rows.filter(({ own }) => names.some((name) => isShownAs(name, own))) ?? []
   return [
     '',
     `── ${title} ──`,

@@ -48,6 +48,12 @@ function readRow(text: string, titles: string): Row[] {
   ]
 }
 
+/** Whether a name is what a cell shows: in a narrow column its middle gives way to an ellipsis. */
+export function isShownAs(name: string, cell: string): boolean {
+  const [head = '', tail] = cell.split('…')
+  return tail === undefined ? name === cell : name.startsWith(head) && name.endsWith(tail)
+}
+
 /** Numbers are set right: the cell ends where its title does. */
 function cellUnder(title: string, text: string, titles: string): string {
   const end = titles.indexOf(title) + title.length

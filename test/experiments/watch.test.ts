@@ -4,7 +4,7 @@ import type { Namespace } from '../kernel/lab.ts'
 import { parseNetworkChaos } from './network-chaos.ts'
 import { type Pod, resolve, select } from './pods.ts'
 import { phase } from './show.ts'
-import { readTables } from './tables.ts'
+import { isShownAs, readTables } from './tables.ts'
 import { changesOf, pairsOf, pingsOf, type Seen, statusesOf } from './watch.ts'
 
 const TITLES = 'STATUS     WORKLOAD        PEER              FAILED  OPEN   LOSS       RTT    PING'
@@ -65,6 +65,14 @@ test('rows are read by their titles; a table is complete with its last line', ()
   )
   assert.equal(readTables(text.slice(0, -1))[1]!.rows.length, 1)
   assert.deepEqual(readTables('Waiting for the first cycle\n'), [])
+})
+
+test('a name is known by both of its ends where its middle gave way', () => {
+  assert.ok(isShownAs('[fd6e:7600::2]:8080', '[fd6e:7…:2]:8080'))
+  assert.ok(!isShownAs('[fd6e:7600::2]:8080', '[fd6e:7…:3]:6379'))
+  assert.ok(!isShownAs('front-end', 'front'))
+  const narrow = seenAt(1, CATALOG.replace('10.0.0.2:8080', '10.0…:8080   '))
+  assert.deepEqual(statusesOf([catalogPair], [narrow]), new Set(['ok']))
 })
 
 test('what a pair went through is told with its times', () => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Child } from '../e2e/child.ts'
 import type { Pod } from './pods.ts'
-import { type Row, readTables, type Table } from './tables.ts'
+import { isShownAs, type Row, readTables, type Table } from './tables.ts'
 
 /** A table, and when it came: since the watching began. */
 export interface Seen {
@@ -55,7 +55,8 @@ export function pairsOf(pods: readonly Pod[], sides: { selected: readonly Pod[];
         return [`${ipv4}:${called.port}`, `[${ipv6}]:${called.port}`].map((peer) => ({
           name: `${caller.name} → ${called.name} ${peer}`,
           affected: between(caller, called),
-          matches: (row: Row) => row.direction === 'outbound' && row.own === caller.name && row.peer === peer,
+          matches: (row: Row) =>
+            row.direction === 'outbound' && isShownAs(caller.name, row.own) && isShownAs(peer, row.peer),
         }))
       }),
   )

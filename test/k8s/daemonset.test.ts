@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { cgroupPathOf } from '../containers/sandbox.ts'
 import { eventually } from '../e2e/child.ts'
 import { buildCollector } from '../e2e/collector.ts'
@@ -14,6 +15,7 @@ import { containerIdOf, deployWorkload, type Pod, type Workload } from './worklo
 /** By their bits. @see include/uapi/linux/capability.h */
 const CAPABILITIES = { NET_ADMIN: 12, NET_RAW: 13, SYS_PTRACE: 19, SYS_ADMIN: 21, PERFMON: 38, BPF: 39 }
 const CONNECTS = 'container.net.tcp.successful_connects'
+const LATENCY = 'container.net.latency'
 
 interface DaemonSetPod {
   readonly hostPID?: boolean
@@ -35,7 +37,9 @@ describe('netvitals as a DaemonSet', { skip: (await noCluster()) ?? collector.sk
   before(async () => {
     cluster = await createCluster()
     workload = await deployWorkload(cluster)
-    const config = { receivers: { netvitals: { collection_interval: '1s' } } }
+    // Of the machine's other containers, which other tests may make by the thousand, nothing is wanted.
+    const containers = { include: [{ namespaces: ['*'] }] }
+    const config = { receivers: { netvitals: { collection_interval: '1s', containers } } }
     netvitals = await deployNetvitals(cluster, { collector: collector.path!, config })
   })
   after(() => cluster?.[Symbol.asyncDispose]())
@@ -121,6 +125,86 @@ describe('netvitals as a DaemonSet', { skip: (await noCluster()) ?? collector.sk
         () => total(netvitals.received(server.spec.nodeName), CONNECTS, listening) > 10 || undefined,
       )
     }
+  })
+
+  it('names the pods of both ends, the Service that was dialled, and the workload that calls', async () => {
+    const { client, servers, clusterIp } = workload
+    const ofClient = { 'k8s.pod.name': client.metadata.name, direction: 'outbound', 'destination.address': clusterIp }
+    for (const { metadata, status } of servers) {
+      const reached = { 'network.peer.address': status.podIP, 'network.peer.port': 8080, 'k8s.dst.name': metadata.name }
+      const named = { 'k8s.dst.namespace': 'default', 'k8s.dst.owner.name': 'web', 'k8s.dst.type': 'Pod' }
+      const by = {
+        'k8s.dst.service.name': 'web',
+        'destination.scope': 'cluster',
+        'k8s.node.name': client.spec.nodeName,
+      }
+      await eventually(`${metadata.name} is reached by its Service`, () => {
+        const received = netvitals.received(client.spec.nodeName)
+        return total(received, CONNECTS, { ...ofClient, ...reached, ...named, ...by }) > 10 || undefined
+      })
+    }
+    for (const { metadata, spec } of servers) {
+      const inbound = { 'k8s.pod.name': metadata.name, direction: 'inbound', 'destination.port': 8080 }
+      const from = { 'source.scope': 'cluster', 'k8s.src.namespace': 'default', 'k8s.src.type': 'Pod' }
+      const who = { 'k8s.src.owner.name': 'client', 'k8s.deployment.name': 'web', 'k8s.container.name': 'server' }
+      await eventually(`${metadata.name} is called by its client`, () => {
+        const received = netvitals.received(spec.nodeName)
+        return total(received, CONNECTS, { ...inbound, ...from, ...who }) > 10 || undefined
+      })
+    }
+    await eventually('the pod that answers is pinged under its name', () => {
+      const [server] = servers
+      const latencies = netvitals
+        .received(client.spec.nodeName)
+        .filter(({ name, resource }) => name === LATENCY && resource['k8s.pod.name'] === client.metadata.name)
+        .filter(({ attributes }) => attributes['destination.address'] === server!.status.podIP)
+      const names = new Set(latencies.map(({ attributes }) => attributes['k8s.dst.name']))
+      return (names.size === 1 && names.has(server!.metadata.name)) || undefined
+    })
+  })
+
+  it('gives no series a wrong pod while the servers are replaced under traffic', async () => {
+    const { client } = workload
+    const pods = async () => (await cluster.get<{ items: Pod[] }>('pods', '-A')).items
+    const holders = new Map<string, Set<string>>()
+    const remember = (items: readonly Pod[]) => {
+      for (const { metadata, status } of items)
+        if (status.podIP) holders.set(status.podIP, (holders.get(status.podIP) ?? new Set()).add(metadata.name))
+    }
+    remember(await pods())
+    let done = false
+    const watching = (async () => {
+      while (!done) {
+        remember(await pods())
+        await sleep(1_000)
+      }
+    })()
+    const received = () => netvitals.received(client.spec.nodeName)
+    try {
+      await cluster.kubectl('rollout', 'restart', 'deployment/web')
+      await cluster.rolledOut('deployment/web')
+      const old = new Set(workload.servers.map(({ metadata }) => metadata.uid))
+      const { items } = await cluster.get<{ items: Pod[] }>('pods', '-l', 'app=web')
+      const fresh = items.filter(({ metadata }) => !old.has(metadata.uid))
+      assert.equal(fresh.length, workload.servers.length)
+      for (const { metadata } of fresh) {
+        const reached = { 'k8s.dst.name': metadata.name, 'k8s.dst.service.name': 'web' }
+        const isReached = () => total(received(), CONNECTS, reached) > 5 || undefined
+        await eventually(`${metadata.name} is reached`, isReached, 60_000)
+      }
+    } finally {
+      done = true
+      await watching
+    }
+    const named = received().filter(({ attributes }) => attributes['k8s.dst.type'] === 'Pod')
+    const wrong = named
+      .map(({ attributes }) => [
+        attributes['network.peer.address'] ?? attributes['destination.address'],
+        attributes['k8s.dst.name'],
+      ])
+      .filter(([address, name]) => holders.has(String(address)) && !holders.get(String(address))!.has(String(name)))
+    assert.ok(named.length > 20)
+    assert.deepEqual(wrong, [])
   })
 
   it('ends well when it is taken away', async () => {

@@ -25,6 +25,10 @@ export interface AgentOptions {
   readonly probes?: object
   /** `destinations:` of the configuration. */
   readonly destinations?: object
+  /** `kubernetes:` of the configuration. */
+  readonly kubernetes?: object
+  /** `containers:` of the configuration. */
+  readonly containers?: object
   /** What is down is for the test to judge, told here, and ends nothing. */
   readonly onDown?: (part: string, detail: string) => void
 }
@@ -42,6 +46,8 @@ export async function startAgent({
   ringSize = '8MiB',
   probes = { enabled: false },
   destinations = {},
+  kubernetes = {},
+  containers = {},
   onDown,
 }: AgentOptions = {}): Promise<Agent> {
   const { createReceiver } = await import('../../src/receivers/netvitals/receiver.ts')
@@ -65,7 +71,10 @@ export async function startAgent({
       meter: metrics.getMeter('test'),
       version: '0.0.0',
     },
-    config.parse({ collection_interval: '1h', kernel: { ring_size: ringSize }, probes, destinations }),
+    config.parse({
+      ...{ collection_interval: '1h', kernel: { ring_size: ringSize } },
+      ...{ probes, destinations, kubernetes, containers },
+    }),
     {
       consume: async (batch) => {
         latest = batch

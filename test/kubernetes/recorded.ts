@@ -27,3 +27,14 @@ export function named(objects: readonly ObjectJson[], name: string): ObjectJson 
   if (found === undefined) throw new Error(`nothing is called ${name}`)
   return found
 }
+
+/** A kubeconfig that reaches that server; JSON is YAML. */
+export function kubeconfigOf({ access }: ApiServer): object {
+  const authority = (access.ca as { readonly file: string }).file
+  return {
+    'current-context': 'test',
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
+    clusters: [{ name: 'test', cluster: { server: access.server, 'certificate-authority': authority } }],
+    users: [{ name: 'test', user: { token: 'test' } }],
+  }
+}

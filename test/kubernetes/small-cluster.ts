@@ -53,17 +53,17 @@ export function service(name: string, clusterIP: string, port: number): ObjectJs
   }
 }
 
-/** What stands behind a Service: pods by name, with their addresses. */
-export function endpointSlice(of: string, port: number, pods: Readonly<Record<string, string>>): ObjectJson {
+/** What stands behind a Service. */
+export function endpointSlice(of: string, port: number, pods: readonly ObjectJson[]): ObjectJson {
   return {
     metadata: {
       ...{ name: `${of}-1`, namespace: NAMESPACE, uid: `slice-${of}` },
       labels: { 'kubernetes.io/service-name': of },
     },
-    endpoints: Object.entries(pods).map(([name, address]) => ({
-      addresses: [address],
+    endpoints: pods.map(({ metadata: { name, uid }, status }) => ({
+      addresses: [(status as { readonly podIP: string }).podIP],
       conditions: { ready: true },
-      targetRef: { kind: 'Pod', name, namespace: NAMESPACE, uid: `pod-${name}` },
+      targetRef: { kind: 'Pod', name, namespace: NAMESPACE, uid },
     })),
     ports: [{ port }],
   }

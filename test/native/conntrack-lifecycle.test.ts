@@ -35,7 +35,7 @@ function questions(handle: number, count: number): Uint8Array {
   return bytes
 }
 
-describe('connection tracking that is closed', { skip }, () => {
+describe('connection tracking that is closed', { skip, timeout: 60_000 }, () => {
   it('settles what was under way, however it races, and answers nothing more', async () => {
     for (let round = 0; round < 60; round++) {
       let closed = false
@@ -133,7 +133,7 @@ describe('connection tracking that is closed', { skip }, () => {
   })
 })
 
-describe('connection tracking in a worker thread', { skip }, () => {
+describe('connection tracking in a worker thread', { skip, timeout: 60_000 }, () => {
   async function asking(ending: string): Promise<Worker> {
     const worker = new Worker(new URL('conntrack-worker.ts', import.meta.url), { workerData: { ending } })
     worker.on('error', () => {})

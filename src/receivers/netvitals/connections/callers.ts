@@ -1,12 +1,13 @@
 import { unnamed } from '../destinations/names.ts'
 import type { Destinations, Name, Scope } from '../destinations/types.ts'
+import type { Records } from '../kernel/decode.ts'
 import { createKeyTable } from './key-table.ts'
 import { createNumbers, type Numbers } from './numbers.ts'
 
 /** Who calls, as numbers: all addresses of one workload are one. */
 export interface Callers extends Omit<Numbers<Name>, 'numberOf'> {
-  /** Of the peer's address, 16 bytes; tens of ns where it was asked for before. */
-  numberOf(bytes: Uint8Array, offset: number, family: 4 | 6): number
+  /** Of the peer's address, 16 bytes at `offset`, a multiple of 4; tens of ns where it was asked for before. */
+  numberOf(records: Pick<Records, 'bytes' | 'u32'>, offset: number, family: 4 | 6): number
 }
 
 const scopes: readonly Scope[] = ['node', 'cluster', 'private', 'external']
@@ -23,16 +24,9 @@ export function createCallers(
   const { numberOf, ...numbers } = createNumbers<Name>()
   const table = createKeyTable(WORDS)
   const { key, find } = table
-  // One view of the key's first words as bytes, and of what is asked about.
-  const keyBytes = new Uint8Array(key.buffer)
   let numberAt = new Int32Array(table.capacity)
   // Without names these are all; they are never free.
   for (const each of scopes) numbers.retain(numberOf(unnamed[each].key, unnamed[each]))
-
-  function setKey(bytes: Uint8Array, offset: number, family: 4 | 6): void {
-    for (let i = 0; i < 16; i++) keyBytes[i] = bytes[offset + i]!
-    key[FAMILY] = family
-  }
 
   function remember(number: number): void {
     if (table.size >= rememberedMax) table.each(forget)
@@ -62,9 +56,14 @@ export function createCallers(
 
   return {
     ...numbers,
-    numberOf(bytes, offset, family) {
+    numberOf({ bytes, u32 }, offset, family) {
       if (!hasNames()) return scopes.indexOf(scope(bytes, offset, family)) + 1
-      setKey(bytes, offset, family)
+      const word = offset >>> 2
+      key[0] = u32[word]!
+      key[1] = u32[word + 1]!
+      key[2] = u32[word + 2]!
+      key[3] = u32[word + 3]!
+      key[FAMILY] = family
       const known = find()
       if (known >= 0) return numberAt[known]!
       const name = caller(bytes, offset, family)

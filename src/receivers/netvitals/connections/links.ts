@@ -140,7 +140,7 @@ export function createLinks(options: LinksOptions): Links {
   let translated = false
 
   function setKey(r: Records): void {
-    const { u32, bytes, offset } = r
+    const { u32, offset } = r
     const record = offset >>> 2
     const direction = Conn.direction(r)
     const family = Conn.family(r)
@@ -153,7 +153,7 @@ export function createLinks(options: LinksOptions): Links {
     const port = outbound ? Conn.remotePort(r) : Conn.localPort(r)
     key[PACKED] = port | (direction << DIRECTION) | (family << FAMILY)
     for (let i = 0; i < 4; i++) key[ADDRESS + i] = u32[address + i]!
-    key[OTHER_END] = inbound ? callers.numberOf(bytes, offset + ConnLayout.remote, family) : 0
+    key[OTHER_END] = inbound ? callers.numberOf(r, offset + ConnLayout.remote, family) : 0
     if (!clientAddress) return
     for (let i = 0; i < 4; i++) key[CLIENT + i] = inbound ? u32[record + ConnWord.remote + i]! : 0
   }

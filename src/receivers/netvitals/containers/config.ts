@@ -1,8 +1,9 @@
 import type { z } from 'zod'
-import { duration, list, mapOf, object, oneOf, string } from '../../../config/fields.ts'
+import { duration, invalid, list, mapOf, object, oneOf, string } from '../../../config/fields.ts'
 
-/** `containers:` of the receiver; receiver.ts turns it into ContainersOptions and HostOptions. */
 const globs = (what: string) => list(string()).prefault([]).describe(`${what}: globs, one of which must match.`)
+
+const CONDITIONS = 'namespaces, pod_labels, names, images, units or cgroups'
 
 const match = object({
   namespaces: globs('Kubernetes namespace'),
@@ -13,6 +14,9 @@ const match = object({
   images: globs('Image, as its author wrote it'),
   units: globs('systemd unit'),
   cgroups: globs('Path of the cgroup, of which `*` matches one level and `**` any; `host` for what is in no container'),
+}).superRefine((match, ctx) => {
+  if (Object.values(match).some((condition) => Object.keys(condition).length > 0)) return
+  ctx.addIssue(invalid('matches every container: no condition is given', { remedy: `write ${CONDITIONS}` }))
 })
 
 const runtime = object({
@@ -20,6 +24,7 @@ const runtime = object({
   socket: string().describe('Path of its unix socket.'),
 })
 
+/** `containers:` of the receiver; receiver.ts turns it into ContainersOptions and HostOptions. */
 export const containersConfig = object({
   runtimes: list(runtime)
     .optional()

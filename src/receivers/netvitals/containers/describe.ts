@@ -27,15 +27,15 @@ export function describeContainer(path: CgroupIdentity, options: DescribeOptions
   const { key, runtime, id } = path
   return Object.freeze({
     key,
-    runtime: runtime === 'unknown' && isRuntime(identity?.source) ? identity.source : runtime,
+    runtime: runtime === 'unknown' && isRuntime(identity?.runtimeName) ? identity.runtimeName : runtime,
     ...(id === undefined ? {} : { id }),
     displayName: displayName(path, identity),
     attributes: attributes(path, options, identity),
   })
 }
 
-function isRuntime(source: Identity['source'] | undefined): source is 'docker' | 'podman' {
-  return source === 'docker' || source === 'podman'
+function isRuntime(name: string | undefined): name is 'docker' | 'podman' | 'containerd' | 'cri-o' {
+  return name === 'docker' || name === 'podman' || name === 'containerd' || name === 'cri-o'
 }
 
 function attributes(path: CgroupIdentity, options: DescribeOptions, identity?: Identity): Attributes {
@@ -45,7 +45,7 @@ function attributes(path: CgroupIdentity, options: DescribeOptions, identity?: I
     ...service(path, host, identity),
     'container.id': path.id,
     'container.name': identity?.name ?? path.name,
-    'container.runtime.name': runtimeName(path) ?? (isRuntime(identity?.source) ? identity.source : undefined),
+    'container.runtime.name': runtimeName(path) ?? identity?.runtimeName,
     'container.image.name': identity?.image,
     'k8s.pod.name': pod?.name,
     'k8s.pod.uid': pod?.uid ?? path.podUid,
@@ -86,7 +86,7 @@ export const ANNOTATION = 'resource.opentelemetry.io/'
 /** Labels of a pod that name its service, the first to believe first. */
 export const SERVICE_LABELS = ['app.kubernetes.io/instance', 'app.kubernetes.io/name'] as const
 
-/** service.* by OpenTelemetry's rules for Kubernetes, by Compose's labels, else by what the path tells. */
+/** service.* by OpenTelemetry's rules for Kubernetes, by Compose's and Swarm's labels, else by what the path tells. */
 function service(path: CgroupIdentity, host: HostFacts, identity?: Identity): Record<string, string | undefined> {
   const pod = identity?.pod
   if (pod) {
@@ -102,10 +102,15 @@ function service(path: CgroupIdentity, host: HostFacts, identity?: Identity): Re
       'service.instance.id': [pod.namespace, pod.name, ...(containerName ? [containerName] : [])].join('.'),
     }
   }
-  const project = identity?.labels?.['com.docker.compose.project']
+  const labels = identity?.labels ?? {}
+  const namespace = labels['com.docker.compose.project'] ?? labels['com.docker.stack.namespace']
   return {
-    'service.name': identity?.labels?.['com.docker.compose.service'] ?? identity?.name ?? serviceName(path),
-    ...(project && { 'service.namespace': project }),
+    'service.name':
+      labels['com.docker.compose.service'] ??
+      labels['com.docker.swarm.service.name'] ??
+      identity?.name ??
+      serviceName(path),
+    ...(namespace && { 'service.namespace': namespace }),
     'service.instance.id': instanceId(path, host),
   }
 }
@@ -138,7 +143,7 @@ function runtimeName({ runtime }: CgroupIdentity): string | undefined {
 function displayName({ key, runtime, id, name, podUid, unit, userId }: CgroupIdentity, identity?: Identity): string {
   const pod = identity?.pod
   if (pod) return [pod.namespace, pod.name, ...(pod.containerName ? [pod.containerName] : [])].join('/')
-  if (identity?.name) return `${isRuntime(identity.source) ? identity.source : runtime} ${identity.name}`
+  if (identity?.name) return `${identity.runtimeName ?? runtime} ${identity.name}`
   if (key === HOST.key) return 'host'
   if (runtime === 'systemd') return userId === undefined ? `${unit}` : `${unit} (user ${userId})`
   const short = name ?? id?.slice(0, 12)

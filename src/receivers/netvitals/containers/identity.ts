@@ -8,6 +8,8 @@ export interface Identity {
   readonly name?: string
   /** As its author wrote it: `registry/app:1.2`. */
   readonly image?: string
+  /** Of whoever runs it, where the path does not tell: `containerd`, `cri-o`. */
+  readonly runtimeName?: string
   /** Labels of a container outside Kubernetes. */
   readonly labels?: Readonly<Record<string, string>>
   readonly pod?: PodOf
@@ -30,6 +32,8 @@ export type IdentitySourceName = 'kubernetes' | 'cri' | 'docker' | 'podman' | 'p
 /** One place that knows containers. */
 export interface IdentitySource {
   readonly name: IdentitySourceName
+  /** What is reported as down when it can't be asked; its name when absent. */
+  readonly part?: string
   /** Whether such a container may be known there at all: then its series wait a while for the answer. */
   mayKnow(container: CgroupIdentity): boolean
   /** Undefined: not known there, or not yet. Rejects when it can't be asked. */
@@ -40,6 +44,11 @@ export interface IdentitySource {
 }
 
 const PREFIX = 'io.kubernetes.'
+
+/** `pod.name` -> `io.kubernetes.pod.name`. */
+export function kubernetesLabels(named: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(named).map(([name, value]) => [PREFIX + name, value]))
+}
 
 /** Kubernetes' own labels, which every runtime keeps on a pod's containers. */
 export function podOfLabels(

@@ -7,7 +7,7 @@ export interface ResolverOptions {
   readonly sources: () => readonly IdentitySource[]
   readonly onFound: (container: CgroupIdentity, identity: Identity) => void
   /** Once when asking a source begins to fail, and when it works again. */
-  readonly report: (source: string, status: 'ok' | 'down', detail?: string) => void
+  readonly report: (part: string, status: 'ok' | 'down', detail?: string) => void
   /** How long the name of a container that ended is still asked for, milliseconds. */
   readonly lateMs: number
   /** A clock that only goes forward, milliseconds. */
@@ -113,7 +113,8 @@ export function createResolver(options: ResolverOptions): Resolver {
   function sourcesNow(): readonly IdentitySource[] {
     const current = sources()
     const fresh = current.filter((source) => !gates.has(source))
-    for (const source of fresh) gates.set(source, createSourceGate({ source, report: tell, onWorks: askForUnknown, now }))
+    for (const source of fresh)
+      gates.set(source, createSourceGate({ source, report: tell, onWorks: askForUnknown, now }))
     if (fresh.length > 0 && looked) queueMicrotask(askForUnknown)
     looked = true
     return current

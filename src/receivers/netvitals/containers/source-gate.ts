@@ -10,7 +10,7 @@ export interface SourceGate {
 export interface SourceGateOptions {
   readonly source: IdentitySource
   /** Once when asking it begins to fail, and when it works again. */
-  readonly report: (source: string, status: 'ok' | 'down', detail?: string) => void
+  readonly report: (part: string, status: 'ok' | 'down', detail?: string) => void
   /** It works again. */
   readonly onWorks: () => void
   readonly now: () => number
@@ -23,6 +23,7 @@ const BACK_OFF_MS = 1_000
 const BACK_OFF_MAX_MS = 60_000
 
 export function createSourceGate({ source, report, onWorks, now }: SourceGateOptions): SourceGate {
+  const part = source.part ?? source.name
   const waiting: (() => void)[] = []
   let asking = 0
   let failures = 0
@@ -53,7 +54,7 @@ export function createSourceGate({ source, report, onWorks, now }: SourceGateOpt
     if (failures === 0) return
     failures = 0
     untilMs = Number.NEGATIVE_INFINITY
-    report(source.name, 'ok')
+    report(part, 'ok')
     onWorks()
   }
 
@@ -61,7 +62,7 @@ export function createSourceGate({ source, report, onWorks, now }: SourceGateOpt
   function failed({ message }: Error): void {
     if (now() < untilMs) return
     untilMs = now() + Math.min(BACK_OFF_MAX_MS, BACK_OFF_MS * 2 ** failures++)
-    if (failures === 1) report(source.name, 'down', message)
+    if (failures === 1) report(part, 'down', message)
   }
 
   return { ask }

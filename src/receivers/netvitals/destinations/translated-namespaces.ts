@@ -60,7 +60,11 @@ export function createTranslatedNamespaces(options: TranslatedNamespacesOptions)
         } finally {
           await opened.handle.close()
         }
-      } else refused = finder.denied.some((code) => code === 'EACCES' || code === 'EPERM')
+      } else {
+        // One process that a security module hides is no reason; and the namespace may just have gone.
+        const able = lacking(['CAP_SYS_ADMIN', 'CAP_SYS_PTRACE']).length === 0
+        refused = !able && finder.denied.some((code) => code === 'EACCES' || code === 'EPERM')
+      }
     } catch (error) {
       // Its node still may know.
       refused = (error as NodeJS.ErrnoException).code === 'ERR_SETNS_PERMISSION'

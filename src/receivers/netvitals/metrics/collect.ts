@@ -63,7 +63,7 @@ export async function collectCycle(parts: CycleParts): Promise<ResourceMetrics[]
 
   // Decided beforehand: a successor whose predecessor leaves in this cycle has the next one.
   const due = [...containers.all()].filter((state) => state !== self && state !== nobody && !state.predecessor)
-  for (const state of due) if (!state.gone && !isHeld(state)) await container(state)
+  for (const state of due) if (!state.gone && !isHeld(state) && state.renamed !== clock.cycles) await container(state)
   overflowOf(self)
   push(self)
   if (restartMs !== undefined) restart(restartMs)

@@ -38,6 +38,8 @@ export interface ContainerState {
   successor: ContainerState | undefined
   /** It may yet be called otherwise: not exported before. */
   heldUntilMs: number
+  /** Cycles before it was called so: not exported in one that was under way. */
+  renamed: number
   /** Its links were taken from it; it is exported once more. */
   detached: boolean
   gone: boolean
@@ -57,7 +59,7 @@ export interface ContainerTable {
   /** A container that ended and was never exported goes on as its successor. */
   adopt(state: ContainerState, key: string, attributes: Attributes): void
   /** It was never exported, and is called otherwise from now on. */
-  rename(state: ContainerState, attributes: Attributes): void
+  rename(state: ContainerState, attributes: Attributes, cycle: number): void
   /** What it has must be gone already. */
   remove(state: ContainerState): void
 }
@@ -108,6 +110,7 @@ export function createContainerTable({
       predecessor: undefined,
       successor: undefined,
       heldUntilMs: Number.NEGATIVE_INFINITY,
+      renamed: -1,
       detached: false,
       gone: false,
     }
@@ -138,7 +141,8 @@ export function createContainerTable({
       state.ended = false
       byKey.set(key, state)
     },
-    rename(state, attributes) {
+    rename(state, attributes, cycle) {
+      state.renamed = cycle
       if (byInstance.get(state.instance) === state) byInstance.delete(state.instance)
       state.instance = instanceOf(attributes)
       state.attributes = attributes

@@ -37,7 +37,7 @@ export function corootContainerId(resource: Attributes, key: string): string {
 
   const unit = text('systemd.unit')
   if (unit !== undefined && id === undefined) return unitId(key, unit)
-  if (runtime === 'systemd-nspawn') return unescapeUnit(key)
+  if (runtime === 'systemd-nspawn') return readable(key)
   if (name === undefined) return path(text('service.name') ?? 'unknown_service')
   const [, service, number] = SWARM_TASK.exec(name) ?? []
   if (service !== undefined) {
@@ -50,12 +50,9 @@ export function corootContainerId(resource: Attributes, key: string): string {
 
 function unitId(key: string, unit: string): string {
   const parts = key.split('/').slice(1)
-  if (parts.some((part) => /^user@\d+\.service$/.test(part))) return unescapeUnit(key)
-  const slice = parts.length > 1 ? parts[0] : 'system.slice'
-  return unescapeUnit(`/${slice}/${unit}`)
+  const ofUser = parts.some((part) => /^user@\d+\.service$/.test(part))
+  return readable(ofUser || parts.length < 2 ? key : `/${parts[0]}/${unit}`)
 }
 
-/** `\x2d` -> `-`. @see systemd.unit(5), "String escaping for inclusion in unit names" */
-function unescapeUnit(name: string): string {
-  return name.replace(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-}
+/** As that agent does, of all that systemd escapes this alone. */
+const readable = (name: string) => name.replaceAll('\\x2d', '-')

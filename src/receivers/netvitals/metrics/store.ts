@@ -1,11 +1,11 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Attributes } from '@opentelemetry/api'
 import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import { type Cycle, createClock } from './clock.ts'
 import { collectCycle } from './collect.ts'
-import { type ContainerState, createContainerTable, instanceOf } from './container-table.ts'
+import { createContainerTable } from './container-table.ts'
 import { createLinkTable } from './link-table.ts'
 import { createLists } from './lists.ts'
+import { createLives } from './lives.ts'
 import { type MetricName, metrics, type ResourceAttributeName, resourceAttributes } from './metrics.gen.ts'
 import { type Naming, namings } from './naming.ts'
 import { createPlacement } from './placement.ts'
@@ -13,7 +13,7 @@ import { ABSENT, createPlan } from './plan.ts'
 import { createRecency } from './recency.ts'
 import { createRows, OVERFLOW, WRITTEN } from './rows.ts'
 import { createSnapshot } from './snapshot.ts'
-import type { ContainerStanding, Store } from './types.ts'
+import type { Store } from './types.ts'
 
 export interface StoreOptions {
   /** The program's own resource: service.name and service.instance.id (that of the host), host.name. */
@@ -98,6 +98,7 @@ export function createStore({
     maxDestinationsPerContainer,
     maxSeries,
   })
+  const lives = createLives({ kinds, clock, rows, recency, containers, placement, self, nobody, containerLingerMs })
   const snapshot = createSnapshot(plan, rows, version)
   let overflowed = 0
   let gaugesLeftOut = 0
@@ -105,82 +106,6 @@ export function createStore({
   let series = 0
   let rttRound = 1
   let collecting: Promise<unknown> = Promise.resolve()
-
-  /** The container's last values were told: nothing of it is needed any more. */
-  function drop(state: ContainerState): void {
-    detach(state)
-    placement.clear(state)
-    containers.remove(state)
-  }
-
-  function detach(state: ContainerState, to = self): void {
-    if (!state.detached) placement.detach(state, to)
-  }
-
-  /** What it counted was not told, and never is. */
-  function discard(state: ContainerState): void {
-    detach(state, nobody)
-    drop(state)
-  }
-
-  /** Everything that it counted was exported since its end. */
-  function isTold(state: ContainerState): boolean {
-    const settled = (row: number) => row < 0 || (!(rows.flags[row]! & WRITTEN) && !hasActive(row))
-    return (
-      state.exportedSinceEnd &&
-      state.leaving.length === 0 &&
-      recency.rowsOf(state).every(settled) &&
-      state.overflow.every(settled)
-    )
-  }
-
-  function hasActive(row: number): boolean {
-    const { active } = kinds[rows.kind[row]!]!
-    return active >= 0 && rows.values[rows.base[row]! + active] !== 0
-  }
-
-  function end(state: ContainerState, nowMs: number): void {
-    if (state.ended || state === nobody) return
-    state.ended = true
-    state.exportedSinceEnd = false
-    state.lingerUntilMs = nowMs + containerLingerMs
-  }
-
-  function begin(key: string, attributes: Attributes, { unsureUntilMs, hidden }: ContainerStanding): ContainerState {
-    if (hidden) return nobody
-    const previous = containers.byInstance(instanceOf(attributes))
-    const adopted = previous?.ended && !previous.exported ? previous : undefined
-    const state = adopted ?? containers.make(key, attributes, previous ? clock.next() : clock.lastMs)
-    if (adopted) containers.adopt(adopted, key, attributes)
-    else if (previous) succeed(previous, state)
-    state.heldUntilMs = unsureUntilMs ?? Number.NEGATIVE_INFINITY
-    return state
-  }
-
-  /** It was never exported. */
-  function rename(state: ContainerState, attributes: Attributes): void {
-    const other = containers.byInstance(instanceOf(attributes))
-    if (other !== undefined && other !== state) {
-      // It ended, and its successor is known by that name already.
-      if (state.ended && !other.ended) return
-      succeed(other, state)
-    }
-    containers.rename(state, attributes)
-  }
-
-  /** The one before has the same name: it is told once more, and gone, before any of the other's series begins. */
-  function succeed(previous: ContainerState, state: ContainerState): void {
-    // Still there though its successor is.
-    end(previous, clock.lastMs)
-    state.sinceMs = clock.next()
-    for (const row of [...recency.rowsOf(state), ...state.overflow]) if (row >= 0) rows.setStart(row, state.sinceMs)
-    if (isTold(previous)) {
-      drop(previous)
-      return
-    }
-    previous.successor = state
-    state.predecessor = previous
-  }
 
   function touch(row: number): void {
     const flags = rows.flags[row]!
@@ -200,35 +125,9 @@ export function createStore({
   }
 
   return {
-    container(key, attributes, standing = {}) {
-      const known = containers.byKey(key)
-      if (known && !known.ended) return known.ref
-      return begin(key, attributes, standing).ref
-    },
-
-    identify(ref, attributes, standing = {}) {
-      const state = containers.get(ref)
-      if (!state || state === nobody) return ref
-      if (!state.exported) {
-        if (standing.hidden) {
-          discard(state)
-          return nobody.ref
-        }
-        rename(state, attributes)
-        state.heldUntilMs = standing.unsureUntilMs ?? Number.NEGATIVE_INFINITY
-        return ref
-      }
-      if (state.ended || (!standing.hidden && isDeepStrictEqual(state.attributes, attributes))) return ref
-      end(state, clock.lastMs)
-      // Told once more, and no longer.
-      state.lingerUntilMs = clock.lastMs
-      return begin(state.key, attributes, standing).ref
-    },
-
-    endContainer(ref, nowMs) {
-      const state = containers.get(ref)
-      if (state) end(state, see(nowMs))
-    },
+    container: lives.container,
+    identify: lives.identify,
+    endContainer: lives.end,
 
     link(ref, kindName, key, attributes, nowMs) {
       const found = containers.get(ref)
@@ -343,7 +242,7 @@ export function createStore({
       rttRound,
       seriesTtlMs,
       sliceMs,
-      drop,
+      drop: lives.drop,
     })
     series = snapshot.points
     return batch

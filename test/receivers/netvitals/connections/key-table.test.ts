@@ -8,7 +8,7 @@ type Key = readonly [number, number, number]
 const word = fc.oneof(fc.nat(2), fc.constantFrom(0xffffffff, 0x80000000), fc.nat(0xffffffff))
 const key: fc.Arbitrary<Key> = fc.oneof(fc.tuple(fc.nat(3), fc.nat(3), fc.constant(0)), fc.tuple(word, word, word))
 const step = fc.record({
-  op: fc.constantFrom('enter' as const, 'enter' as const, 'drop' as const, 'each' as const),
+  op: fc.constantFrom('enter' as const, 'enter' as const, 'drop' as const, 'hide' as const, 'each' as const),
   key,
 })
 
@@ -18,6 +18,7 @@ describe('the table of keys', () => {
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
         const table = createKeyTable(3, 2)
         const model = new Map<string, { entry: number; key: Key }>()
+        const hidden: number[] = []
         const find = (of: Key) => {
           table.key.set(of)
           return table.find()
@@ -30,16 +31,24 @@ describe('the table of keys', () => {
             const entry = table.enter()
             assert.ok(entry >= 0 && entry < table.capacity)
             assert.ok(![...model.values()].some((each) => each.entry === entry), 'a number of two entries')
+            assert.ok(!hidden.includes(entry), 'the number of a hidden one')
             model.set(name, { entry, key })
           } else if (op === 'drop' && known) {
             table.drop(known.entry)
             model.delete(name)
+          } else if (op === 'hide' && known) {
+            table.hide(known.entry)
+            table.hide(known.entry)
+            model.delete(name)
+            hidden.push(known.entry)
+          } else if (op === 'hide' && hidden.length > 2) {
+            table.drop(hidden.shift()!)
           } else if (op === 'each') {
             const entries: number[] = []
             table.each((entry) => entries.push(entry))
-            assert.deepEqual(entries.sort(), [...model.values()].map((each) => each.entry).sort())
+            assert.deepEqual(entries.sort(), [...[...model.values()].map((each) => each.entry), ...hidden].sort())
           }
-          assert.equal(table.size, model.size)
+          assert.equal(table.size, model.size + hidden.length)
         }
         for (const { entry, key } of model.values()) {
           assert.equal(find(key), entry)

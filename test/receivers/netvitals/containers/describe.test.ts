@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { corootContainerId } from '../../../../src/receivers/netvitals/containers/coroot.ts'
 import { describeContainer } from '../../../../src/receivers/netvitals/containers/describe.ts'
 import { parsePath } from '../../../../src/receivers/netvitals/containers/parse-path.ts'
 import type { Container } from '../../../../src/receivers/netvitals/containers/types.ts'
@@ -95,7 +94,7 @@ test('containers and their attributes are frozen', () => {
   assert.ok(Object.isFrozen(container) && Object.isFrozen(container.attributes))
 })
 
-test('no two containers of the table have the same job and instance, nor the same container_id', () => {
+test('no two containers of the table have the same job and instance', () => {
   const containers = new Map<string, Container>()
   for (const { path } of Object.values(PATHS).flat()) {
     const container = of(path)
@@ -114,40 +113,4 @@ test('no two containers of the table have the same job and instance, nor the sam
       'unknown_service n4eu0udvbz9vfzjy71jkvgkwh',
     ],
   )
-})
-
-const COROOT: [string, string][] = [
-  [`/docker/${ID}`, `/docker/${ID}`],
-  [`/machine.slice/libpod-${ID}.scope`, `/docker/${ID}`],
-  [`/default/${ID}`, `/docker/${ID}`],
-  ['/default/web1', '/docker/web1'],
-  [`/kubepods/burstable/pod${UID}/${ID}`, `/k8s/${UID}/${ID}`],
-  [`/kubepods/burstable/pod${UID}`, `/k8s/${UID}`],
-  ['/system.slice/docker.service', '/system.slice/docker.service'],
-  ['/system.slice/nginx.service/worker', '/system.slice/nginx.service'],
-  ['/runtime.slice/kubelet.service', '/runtime.slice/kubelet.service'],
-  ['/system.slice/fsck@dev-disk\\x2droot.service', '/system.slice/fsck@dev-disk-root.service'],
-  ['/system.slice/system-postgresql.slice/postgresql@9.4-main.service', '/system.slice/postgresql@9.4-main.service'],
-  [`${USER}/app.slice/syncthing.service`, `${USER}/app.slice/syncthing.service`],
-  ['/lxc/mysql-primary-db', '/lxc/mysql-primary-db'],
-  ['/lxc.payload.web1', '/lxc/web1'],
-  ['/machine.slice/systemd-nspawn@web1.service', '/machine.slice/systemd-nspawn@web1.service'],
-  ['/', '/host'],
-]
-for (const [path, expected] of COROOT) {
-  test(`Coroot's container_id of ${path} is ${expected}`, () => {
-    assert.equal(corootContainerId(of(path)), expected)
-  })
-}
-
-test("Coroot's container_id has the names once they are known", () => {
-  const attributes = {
-    'k8s.namespace.name': 'default',
-    'k8s.pod.name': 'front-end-58987ffbcd-2w9gz',
-    'k8s.container.name': 'front-end',
-  }
-  const pod = { ...of(`/kubepods/burstable/pod${UID}/${ID}`), attributes }
-  assert.equal(corootContainerId(pod), '/k8s/default/front-end-58987ffbcd-2w9gz/front-end')
-  const docker = { ...of(`/docker/${ID}`), attributes: { 'container.name': 'web' } }
-  assert.equal(corootContainerId(docker), '/docker/web')
 })

@@ -73,19 +73,19 @@ const latency = metric('container.net.latency')
 
 test('naming coroot puts container, destination and what answered on every point', () => {
   const { point } = namings.coroot.metric(metric('container.net.tcp.failed_connects'), 'outbound')!
-  assert.deepEqual(point({ ...destination, 'error.type': 'refused' }, pod), {
+  assert.deepEqual(point({ ...destination, 'error.type': 'refused' }, pod, '/docker/ab'), {
     container_id: '/k8s/default/front-end-58987ffbcd-2w9gz/front-end',
     destination: '10.96.0.10:53',
     actual_destination: '10.42.2.243:5353',
     'error.type': 'refused',
   })
   const six = { ...destination, 'destination.address': 'fd00::1' }
-  assert.equal(point(six, pod).destination, '[fd00::1]:53')
+  assert.equal(point(six, pod, '/docker/ab').destination, '[fd00::1]:53')
 })
 
 test('naming coroot finds the failed link by destination_ip', () => {
   const { point } = namings.coroot.metric(latency, 'probe')!
-  assert.deepEqual(point({ 'destination.address': '10.42.2.243', 'destination.scope': 'cluster' }, pod), {
+  assert.deepEqual(point({ 'destination.address': '10.42.2.243', 'destination.scope': 'cluster' }, pod, '/docker/ab'), {
     container_id: '/k8s/default/front-end-58987ffbcd-2w9gz/front-end',
     destination_ip: '10.42.2.243',
   })
@@ -95,36 +95,30 @@ test('naming coroot joins the counts of probes with the latency by destination_i
   const { point, name } = namings.coroot.metric(metric('container.net.probes'), 'probe')!
   assert.equal(name, 'container.net.probes')
   const attributes = { 'destination.address': '10.42.2.243', result: 'unreachable', 'error.type': 'admin_prohibited' }
-  assert.deepEqual(point(attributes, pod), {
+  assert.deepEqual(point(attributes, pod, '/docker/ab'), {
     container_id: '/k8s/default/front-end-58987ffbcd-2w9gz/front-end',
     destination_ip: '10.42.2.243',
     ...attributes,
   })
-  assert.equal('destination_ip' in point({ 'otel.metric.overflow': true, result: 'reply' }, pod), false)
+  assert.equal('destination_ip' in point({ 'otel.metric.overflow': true, result: 'reply' }, pod, '/docker/ab'), false)
 })
 
 test('naming coroot has no accepted connections under names that its agent gives to dialled ones', () => {
   assert.equal(namings.coroot.metric(metric('container.net.tcp.retransmits'), 'inbound'), undefined)
   const { point, name } = namings.coroot.metric(metric('container.net.tcp.broken_connections'), 'inbound')!
   assert.equal(name, 'container.net.tcp.broken_connections')
-  assert.equal(point({ direction: 'inbound' }, pod).direction, 'inbound')
+  assert.equal(point({ direction: 'inbound' }, pod, '/docker/ab').direction, 'inbound')
 })
 
 test('naming coroot tells where a container listens', () => {
   const { point } = namings.coroot.metric(metric('container.net.tcp.listen'), 'listen')!
-  assert.deepEqual(point({ 'destination.address': '0.0.0.0', 'destination.port': 80 }, pod), {
+  assert.deepEqual(point({ 'destination.address': '0.0.0.0', 'destination.port': 80 }, pod, '/docker/ab'), {
     container_id: '/k8s/default/front-end-58987ffbcd-2w9gz/front-end',
     listen_addr: '0.0.0.0:80',
     proxy: '',
   })
 })
 
-test('naming coroot takes container.id off the resource and names every kind of container', () => {
+test('naming coroot takes container.id off the resource', () => {
   assert.equal('container.id' in namings.coroot.resource(pod), false)
-  const { point } = namings.coroot.metric(metric('container.net.tcp.retransmits'), 'outbound')!
-  const id = (resource: Record<string, string>) => point(destination, resource).container_id
-  assert.equal(id({ 'container.runtime.name': 'docker', 'container.name': 'web', 'container.id': 'ab' }), '/docker/web')
-  assert.equal(id({ 'container.runtime.name': 'podman', 'container.id': 'ab' }), '/podman/ab')
-  assert.equal(id({ 'systemd.unit': 'nginx.service', 'service.name': 'nginx' }), '/system.slice/nginx.service')
-  assert.equal(id({ 'service.name': 'host' }), '/host')
 })

@@ -152,7 +152,7 @@ describe('what is emitted', () => {
     assert.deepEqual(
       { ...points(batch, 'retransmits')[0]!.attributes },
       {
-        container_id: '/container/web-1',
+        container_id: '/docker/web-1',
         destination: '10.0.0.1:80',
         'network.tcp.retransmit.type': 'data',
       },

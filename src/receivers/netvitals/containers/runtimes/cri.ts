@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { Client } from '@grpc/grpc-js'
-import { type Identity, type IdentitySource, podOfLabels } from '../identity.ts'
+import { type Identity, type IdentitySource, kubernetesLabels, podOfLabels } from '../identity.ts'
 import type { CgroupIdentity } from '../parse-path.ts'
 import { isHexId } from './docker.ts'
 
@@ -15,6 +15,7 @@ interface Sandbox {
   readonly annotations: Readonly<Record<string, string>>
 }
 interface Answers {
+  readonly Version: { readonly runtimeName: string }
   readonly ListPodSandbox: { readonly items: readonly Sandbox[] }
   readonly ListContainers: {
     readonly containers: readonly {
@@ -32,12 +33,26 @@ interface Answers {
 type Call = (
   request: object,
   options: { deadline: number },
-  callback: (error: Error | null, answer: never) => void,
-) => void
+  callback: (error: (Error & { code?: number }) | null, answer: never) => void,
+) => { cancel(): void }
+
+/** @see grpc's statuscodes.md */
+const UNIMPLEMENTED = 12
+const NOT_FOUND = 5
+
+class CriError extends Error {
+  readonly code: number | undefined
+  constructor(message: string, code: number | undefined) {
+    super(message)
+    this.code = code
+  }
+}
 
 /** containerd's and CRI-O's interface for the kubelet. gRPC is loaded with the first question. */
 export function createCriSource({ socketPath, timeoutMs }: CriOptions): IdentitySource {
   let connecting: Promise<Client> | undefined
+  const underWay = new Set<{ cancel(): void }>()
+  let runtimeName: string | undefined
   let closed = false
 
   async function connect(): Promise<Client> {
@@ -58,15 +73,46 @@ export function createCriSource({ socketPath, timeoutMs }: CriOptions): Identity
 
   async function ask<M extends keyof Answers>(method: M, request: object): Promise<Answers[M]> {
     connecting ??= connect()
-    const client = await connecting
+    const client = await connecting.catch((error) => {
+      connecting = undefined
+      throw error
+    })
     if (closed) throw new Error(`${socketPath}: closed`)
     return new Promise((resolve, reject) => {
       const call = (client as never as Record<string, Call>)[method]!.bind(client)
-      call(request, { deadline: Date.now() + timeoutMs }, (error, answer) => {
-        if (error) reject(new Error(`${socketPath}: ${method}: ${error.message}`))
+      const asked = call(request, { deadline: Date.now() + timeoutMs }, (error, answer) => {
+        underWay.delete(asked)
+        if (error) reject(new CriError(`${socketPath}: ${method}: ${error.message}`, error.code))
         else resolve(answer)
       })
+      underWay.add(asked)
     })
+  }
+
+  async function find(id: string): Promise<Identity | undefined> {
+    const [container] = (await ask('ListContainers', { filter: { id } })).containers
+    if (container === undefined) {
+      // The pod's own container, which holds its network.
+      const found = await sandbox(id)
+      return found && { ...(await base()), ...podOf(found, {}) }
+    }
+    const [status, found] = await Promise.all([
+      ask('ContainerStatus', { containerId: id }),
+      sandbox(container.podSandboxId),
+    ])
+    const image = status.status?.image?.userSpecifiedImage || status.status?.image?.image
+    const name = container.metadata?.name
+    return {
+      ...(await base()),
+      ...(name && { name }),
+      ...(image && { image }),
+      ...podOf(found, container.labels, name),
+    }
+  }
+
+  async function base(): Promise<Identity> {
+    runtimeName ??= (await ask('Version', {})).runtimeName
+    return { source: 'cri', ...(runtimeName && { runtimeName }) }
   }
 
   async function sandbox(id: string): Promise<Sandbox | undefined> {
@@ -75,37 +121,45 @@ export function createCriSource({ socketPath, timeoutMs }: CriOptions): Identity
 
   return {
     name: 'cri',
-    mayKnow: ({ id, runtime }) =>
-      id !== undefined && isHexId(id) && (runtime === 'containerd' || runtime === 'cri-o' || runtime === 'unknown'),
+    part: `cri ${socketPath}`,
+    mayKnow: ({ id, runtime, podUid }) =>
+      id !== undefined &&
+      isHexId(id) &&
+      // Docker's in a pod: cri-dockerd.
+      (runtime === 'containerd' || runtime === 'cri-o' || runtime === 'unknown' || podUid !== undefined),
     async lookup({ id }: CgroupIdentity): Promise<Identity | undefined> {
-      const [container] = (await ask('ListContainers', { filter: { id } })).containers
-      if (container === undefined) {
-        // The pod's own container, which holds its network.
-        const found = await sandbox(id!)
-        return found && { source: 'cri', ...podOf(found, {}) }
-      }
-      const [status, pod] = await Promise.all([
-        ask('ContainerStatus', { containerId: id }),
-        sandbox(container.podSandboxId),
-      ])
-      const image = status.status?.image?.userSpecifiedImage || status.status?.image?.image
-      const name = container.metadata?.name
-      return {
-        source: 'cri',
-        ...(name && { name }),
-        ...(image && { image }),
-        ...podOf(pod, container.labels),
+      try {
+        return await find(id!)
+      } catch (error) {
+        // A containerd without CRI, as beside Docker; a container that went while it was asked for.
+        const { code } = error as CriError
+        if (code === UNIMPLEMENTED || code === NOT_FOUND) return undefined
+        throw error
       }
     },
     close() {
       closed = true
+      for (const asked of underWay) asked.cancel()
       connecting?.then((client) => client.close()).catch(() => {})
     },
   }
 }
 
-/** The pod's own labels are on its sandbox alone. */
-function podOf(found: Sandbox | undefined, labels: Readonly<Record<string, string>>): Pick<Identity, 'pod'> {
-  const pod = podOfLabels({ ...found?.labels, ...labels }, found)
+/** The pod's own labels are on its sandbox alone. What is no kubelet's has no labels of Kubernetes. */
+function podOf(
+  found: Sandbox | undefined,
+  labels: Readonly<Record<string, string>>,
+  containerName?: string,
+): Pick<Identity, 'pod'> {
+  const { name = '', namespace = '', uid = '' } = found?.metadata ?? {}
+  const pod = podOfLabels(
+    {
+      ...kubernetesLabels({ 'pod.name': name, 'pod.namespace': namespace, 'pod.uid': uid }),
+      ...(containerName && kubernetesLabels({ 'container.name': containerName })),
+      ...found?.labels,
+      ...labels,
+    },
+    found,
+  )
   return pod ? { pod } : {}
 }

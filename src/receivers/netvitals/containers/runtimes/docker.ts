@@ -11,14 +11,16 @@ export interface DockerOptions {
 
 /** Docker's API, which Podman speaks too. @see Docker Engine API, ContainerInspect */
 export function createDockerSource({ name, socketPath, timeoutMs }: DockerOptions): IdentitySource {
+  const ending = new AbortController()
   return {
     name,
+    part: `${name} ${socketPath}`,
     mayKnow: ({ id, runtime }) => id !== undefined && (runtime === name || runtime === 'unknown') && isHexId(id),
     async lookup(container: CgroupIdentity) {
-      const found = await getJson(socketPath, `/containers/${container.id}/json`, timeoutMs)
+      const found = await getJson(socketPath, `/containers/${container.id}/json`, { timeoutMs, signal: ending.signal })
       return found === undefined ? undefined : readInspect(name, found)
     },
-    close() {},
+    close: () => ending.abort(),
   }
 }
 
@@ -35,6 +37,7 @@ export function readInspect(source: 'docker' | 'podman', answer: unknown): Ident
   return {
     source,
     name,
+    runtimeName: source,
     ...(typeof Image === 'string' && Image !== '' && { image: Image }),
     labels,
     ...(pod && { pod }),

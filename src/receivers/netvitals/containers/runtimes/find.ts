@@ -12,15 +12,16 @@ export interface RuntimeSocket {
   readonly socket: string
 }
 
-/** Where runtimes listen when nobody says otherwise. */
+/** Where runtimes listen when nobody says otherwise; CRI first, because it knows more of a pod than Docker does. */
 const WELL_KNOWN: readonly RuntimeSocket[] = [
-  { type: 'docker', socket: '/run/docker.sock' },
-  { type: 'podman', socket: '/run/podman/podman.sock' },
   { type: 'cri', socket: '/run/containerd/containerd.sock' },
   { type: 'cri', socket: '/run/k3s/containerd/containerd.sock' },
   { type: 'cri', socket: '/run/k0s/containerd.sock' },
   { type: 'cri', socket: '/var/snap/microk8s/common/run/containerd.sock' },
   { type: 'cri', socket: '/run/crio/crio.sock' },
+  { type: 'cri', socket: '/run/cri-dockerd.sock' },
+  { type: 'docker', socket: '/run/docker.sock' },
+  { type: 'podman', socket: '/run/podman/podman.sock' },
 ]
 
 /** Sockets that are there now: the well-known ones, and those of users' own Podman, below `hostRoot`. */

@@ -3,11 +3,17 @@ import { request } from 'node:http'
 /** A container's description is some ten kilobytes; this bounds what a broken daemon may send. */
 const BODY_BYTES_MAX = 4 * 1024 * 1024
 
+export interface GetOptions {
+  readonly timeoutMs: number
+  /** Ends it before. */
+  readonly signal: AbortSignal
+}
+
 /**
  * GET of JSON over a unix socket. Undefined: 404.
- * @throws Error naming socket and path: no connection, no answer within `timeoutMs`, another status, no JSON, too long
+ * @throws Error naming socket and path: no connection, no answer within `timeoutMs`, another status, no JSON, too long, aborted
  */
-export function getJson(socketPath: string, path: string, timeoutMs: number): Promise<unknown> {
+export function getJson(socketPath: string, path: string, { timeoutMs, signal }: GetOptions): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const fail = (reason: string) => {
       outgoing.destroy()
@@ -15,7 +21,8 @@ export function getJson(socketPath: string, path: string, timeoutMs: number): Pr
       reject(new Error(`${socketPath}: GET ${path}: ${reason}`))
     }
     const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs)
-    const outgoing = request({ socketPath, path, headers: { host: 'localhost', connection: 'close' } }, (incoming) => {
+    const headers = { host: 'localhost', connection: 'close' }
+    const outgoing = request({ socketPath, path, headers, signal }, (incoming) => {
       const chunks: Buffer[] = []
       let bytes = 0
       incoming.on('data', (chunk: Buffer) => {
