@@ -28,6 +28,13 @@ static __always_inline void keep_end(struct nv_conn *r)
         count(NV_COUNT_DEFERRED, 1);
 }
 
+/* An end must be told once: only who took the entry out tells. An int: see untracked(). */
+static __always_inline bool take_out(u64 key)
+{
+    int error = bpf_map_delete_elem(&conns, &key);
+    return !error;
+}
+
 /* One that finds no room is told to have ended at once: it is counted, but not followed. */
 static __always_inline void track(u64 key, struct conn *c)
 {
@@ -48,7 +55,7 @@ static __always_inline void track(u64 key, struct conn *c)
 static __always_inline void end_stale(u64 key, const struct conn *c)
 {
     struct nv_conn last = c->r;
-    if (bpf_map_delete_elem(&conns, &key))
+    if (!take_out(key))
         return;
     bool failed = last.direction == NV_OUTBOUND && !(last.flags & NV_ESTABLISHED);
     last.kind = failed ? NV_FAIL : NV_END;
@@ -189,15 +196,14 @@ static __always_inline void on_close(u64 key, struct conn *c, const struct sock 
     /* Out of the table first: a walk must never show a connection whose end is already in the ring. */
     if (out) {
         set_end(out, kind, c, sk, tp, old);
-        /* An end must be told once: only who took it out tells. */
-        if (bpf_map_delete_elem(&conns, &key))
-            bpf_ringbuf_discard(out, BPF_RB_NO_WAKEUP);
-        else
+        if (take_out(key))
             bpf_ringbuf_submit(out, wake_flag());
+        else
+            bpf_ringbuf_discard(out, BPF_RB_NO_WAKEUP);
     } else {
         struct nv_conn kept;
         set_end(&kept, kind, c, sk, tp, old);
-        if (!bpf_map_delete_elem(&conns, &key))
+        if (take_out(key))
             keep_end(&kept);
     }
 }

@@ -1,7 +1,8 @@
 /**
  * Every bench, each in a process of its own, and one table of what they found.
  *
- *   npm run bench -- [--json] [name…]      names: store, export, kubernetes, apply, path, probes, translation, traced, idle, start
+ *   npm run bench -- [--json] [name…]      names: store, export, kubernetes, apply,
+ *                                              identity, path, probes, translation, traced, idle, start, containers
  *
  * Exits with 1 when a target was missed.
  */
@@ -11,7 +12,8 @@ import { parseArgs } from 'node:util'
 import type { BenchRow } from './row.ts'
 
 /** In the order of their run: those that need the machine to themselves last. */
-const names = ['store', 'export', 'kubernetes', 'apply', 'path', 'probes', 'translation', 'traced', 'idle', 'start']
+const names = ['store', 'export', 'kubernetes', 'apply', 'identity', 'path', 'probes', 'translation', 'traced']
+names.push('idle', 'start', 'containers')
 
 async function runApart(name: string): Promise<BenchRow[]> {
   const child = fork(import.meta.filename, ['--child', name], { execArgv: ['--expose-gc'] })

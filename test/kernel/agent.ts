@@ -29,6 +29,8 @@ export interface AgentOptions {
   readonly kubernetes?: object
   /** `containers:` of the configuration. */
   readonly containers?: object
+  /** `limits:` of the configuration. */
+  readonly limits?: object
   /** What is down is for the test to judge, told here, and ends nothing. */
   readonly onDown?: (part: string, detail: string) => void
 }
@@ -48,6 +50,7 @@ export async function startAgent({
   destinations = {},
   kubernetes = {},
   containers = {},
+  limits = {},
   onDown,
 }: AgentOptions = {}): Promise<Agent> {
   const { createReceiver } = await import('../../src/receivers/netvitals/receiver.ts')
@@ -73,7 +76,7 @@ export async function startAgent({
     },
     config.parse({
       ...{ collection_interval: '1h', kernel: { ring_size: ringSize } },
-      ...{ probes, destinations, kubernetes, containers },
+      ...{ probes, destinations, kubernetes, containers, limits },
     }),
     {
       consume: async (batch) => {

@@ -8,10 +8,11 @@ import type { Connections } from './connections/types.ts'
 import { findCgroupMount } from './containers/cgroupfs.ts'
 import { createContainers, filterOf, type HostFacts, readHost } from './containers/index.ts'
 import { createKubernetesSource, keepOf } from './containers/kubernetes-source.ts'
+import { NETWORK } from './containers/networks.ts'
 import { createDestinations } from './destinations/index.ts'
 import { startTranslation } from './destinations/start-translation.ts'
 import type { Translation } from './destinations/translation.ts'
-import { Cgroup, Conn, type Records } from './kernel/decode.ts'
+import { Cgroup, Conn, ConnWord, type Records } from './kernel/decode.ts'
 import { Kind } from './kernel/layout.gen.ts'
 import { createProber } from './kernel/prober.ts'
 import { createSharedTracer, type KernelSettings, type SharedTracer, type TracerUser } from './kernel/shared-tracer.ts'
@@ -22,6 +23,9 @@ import { namings } from './metrics/naming.ts'
 import { createStore } from './metrics/store.ts'
 import { type Probes, startProbes } from './probes/index.ts'
 import { observe, observeContainers, observeProbes, observeTranslation } from './self.ts'
+
+/** Where every socket is on a host without cgroup2. @see CgroupDirectory */
+const ROOT_CGROUP = 1
 
 /** Of what a container's first export waits: a name that is half known is told in time for it. */
 const PATIENCE = 0.8
@@ -108,8 +112,9 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
   const user: TracerUser = {
     onBatch: () => connections.beginBatch(Date.now()),
     onRecord(records, kind) {
-      if (kind < Kind.cgroupMkdir) connections.apply(records, kind)
-      else onCgroup(records, kind)
+      if (kind >= Kind.cgroupMkdir) return onCgroup(records, kind)
+      if (containers.byNetwork()) ownByNetwork(records)
+      connections.apply(records, kind)
     },
     onError(error) {
       recordsFailed = true
@@ -388,6 +393,15 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
       await containers.stop()
     },
   }
+}
+
+/** What is in no cgroup is its network namespace's. */
+function ownByNetwork({ u32, offset }: Records): void {
+  const record = offset >>> 2
+  const cgroup = record + ConnWord.cgroupId
+  if (u32[cgroup + 1] !== 0 || u32[cgroup]! > ROOT_CGROUP) return
+  u32[cgroup] = u32[record + ConnWord.netns]!
+  u32[cgroup + 1] = NETWORK
 }
 
 /** The program's own resource: one for each host. */

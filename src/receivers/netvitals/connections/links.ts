@@ -293,12 +293,18 @@ export function createLinks(options: LinksOptions): Links {
     table.drop(entry)
   }
 
+  /** Entries of these cgroups. Most belong to others, which half an id tells without making a bigint. */
+  function eachOf(cgroups: ReadonlySet<bigint>, take: (entry: number) => void) {
+    const halves = new Set([...cgroups].map((id) => Number(id & 0xffff_ffffn)))
+    table.each((entry) => {
+      if (halves.has(word(entry, 0)) && cgroups.has(cgroupOf(entry))) take(entry)
+    })
+  }
+
   containers.onResolved((id, container) => {
     const nowMs = Date.now()
     containerRef(id, container, nowMs)
-    table.each((entry) => {
-      if (cgroupOf(entry) === id) move(entry, nowMs)
-    })
+    eachOf(new Set([id]), (entry) => move(entry, nowMs))
   })
   containers.onIdentified((before, now, ids) => {
     const over = ended.has(before)
@@ -316,8 +322,7 @@ export function createLinks(options: LinksOptions): Links {
     else refsByKey.set(now.key, next)
     if (next === ref && !before.undecided) return
     if (next !== ref) observer?.containerEnded(ref)
-    table.each((entry) => {
-      if (!own.has(cgroupOf(entry))) return
+    eachOf(own, (entry) => {
       if (next === ref) tell(entry, undefined)
       else move(entry, nowMs)
     })

@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type CgroupMount, checkMount, findCgroupMount, walkCgroups } from './cgroupfs.ts'
+import { type CgroupDirectory, type CgroupMount, checkMount, findCgroupMount, walkCgroups } from './cgroupfs.ts'
 import { describeContainer } from './describe.ts'
 import type { ContainerFilter } from './filter.ts'
 import { type HostFacts, readHost } from './host.ts'
 import type { Identity, IdentitySource } from './identity.ts'
+import { NETWORK, walkNetworks } from './networks.ts'
 import type { CgroupIdentity } from './parse-path.ts'
 import { createRegistry } from './registry.ts'
 import { createResolver } from './resolver.ts'
@@ -44,26 +45,42 @@ export interface ContainersOptions {
   readonly now?: () => number
   /** Where this process' mounts are listed. */
   readonly mountinfoPath?: string
+  /** Where processes are listed. */
+  readonly procPath?: string
+}
+
+/** What is walked to find containers. */
+interface View {
+  readonly what: string
+  /** There may be more containers than it shows. */
+  readonly partial: boolean
+  /** Network namespaces in place of cgroups. */
+  readonly networks: boolean
+  readonly walk: () => Iterable<CgroupDirectory | undefined>
 }
 
 /** The kernel's record holds this many bytes of path; a longer one is cut. @see NV_PATH_MAX in bpf/events.h */
 const PATH_BYTES_MAX = 511
-/** Most time that one byCgroup of an unknown id may take to look for it, milliseconds. */
-const LOOK_MS = 10
-/** Looks take at most a twentieth of the time. */
-const LOOK_PAUSE_FACTOR = 20
-const LOOK_PAUSE_MIN_MS = 50
+/**
+ * Most time that one byCgroup of an unknown id may take to look for it, milliseconds, and how long it is before the
+ * next: at least so many, and so many times what it took.
+ */
+const LOOK = { allowedMs: 10, pauseMs: 50, pauseFactor: 20 }
+/** The same where all processes must be looked at, and no record tells what begins. */
+const LOOK_AT_PROCESSES = { allowedMs: 30, pauseMs: 10, pauseFactor: 5 }
 /** A decision, or a name, may be so late. */
 const LATE_MS = 5_000
 /** At most one walk in the background per second, which gives the event loop back after WALK_SLICE_MS. */
 const WALK_PAUSE_MS = 1000
 const WALK_SLICE_MS = 4
+/** No record tells of network namespaces that come and go. */
+const NETWORKS_MS = 5_000
 
 /**
  * Keeps cgroup id -> container from the kernel's records of cgroups made and removed and from a walk at start.
  *
- * An id that is not known (a record was lost, its path was cut) is looked for at once in the mounted hierarchy,
- * within LOOK_MS; where that is not enough `byCgroup` answers `host`, the hierarchy is walked in the background, and
+ * An id that is not known (a record was lost, its path was cut) is looked for at once in the mounted hierarchy, for
+ * some milliseconds; where that is not enough `byCgroup` answers `host`, the hierarchy is walked in the background, and
  * `onResolved` tells when the answer was wrong. An id that a whole walk did not meet belongs to a cgroup that is
  * gone: it stays `host`.
  *
@@ -100,11 +117,12 @@ export function createContainers(options: ContainersOptions = {}): Containers {
     now,
   })
   for (const source of sources) source.onChange?.(resolver.again)
-  let mount: CgroupMount | undefined
+  let view: View | undefined
   let reported: string | undefined
   let walking: Promise<void> | undefined
   let walkTimer: NodeJS.Timeout | undefined
   let sweepTimer: NodeJS.Timeout | undefined
+  let networksTimer: NodeJS.Timeout | undefined
   let nextLookMs = Number.NEGATIVE_INFINITY
   let stopped = false
 
@@ -155,33 +173,61 @@ export function createContainers(options: ContainersOptions = {}): Containers {
     )
   }
 
+  function findView(): View | undefined {
+    try {
+      const { root, partial } = findMount()
+      return { what: root, partial, networks: false, walk: () => walkCgroups(root) }
+    } catch (error) {
+      const { message } = error as Error
+      if (options.cgroupRoot !== undefined) {
+        say('down', `${message}: until then everything is counted as host`)
+        return undefined
+      }
+      const { procPath = '/proc' } = options
+      say(
+        'down',
+        `${message}: until then containers are told by their network namespaces, and those on the host's are host`,
+      )
+      return { what: procPath, partial: false, networks: true, walk: () => walkNetworks(procPath) }
+    }
+  }
+
+  function see(directory: CgroupDirectory | undefined): void {
+    if (directory === undefined) return
+    if (view!.networks) registry.seeAnew(directory)
+    else registry.see(directory)
+  }
+
   function byUnknown(id: bigint): Container {
     if (id === 0n) return registry.host
-    const mayLook = mount !== undefined && !stopped && !registry.isUnknown(id) && now() >= nextLookMs
-    const whole = mayLook && look(id, mount!.root)
+    const seen = view !== undefined && (!view.networks || isNetwork(id)) ? view : undefined
+    const mayLook = seen && !stopped && !registry.isUnknown(id) && now() >= nextLookMs
+    const whole = mayLook && look(id, seen)
     const found = registry.find(id)
     if (found !== undefined) return found
     registry.answeredHost(id)
     if (whole) registry.settle(id)
-    else if (mount !== undefined) walkSoon()
+    else if (seen) walkSoon()
     return registry.host
   }
 
   /** Looks through the hierarchy now, as far as the time allows. True: it saw all of it or what it looked for. */
-  function look(id: bigint, root: string): boolean {
+  function look(id: bigint, { what, walk, networks }: View): boolean {
     const began = now()
+    const { allowedMs, pauseMs, pauseFactor } = networks ? LOOK_AT_PROCESSES : LOOK
     try {
-      for (const directory of walkCgroups(root)) {
-        registry.see(directory)
-        if (directory.id === id) return true
-        if (now() - began > LOOK_MS) return false
+      for (const directory of walk()) {
+        see(directory)
+        // Networks come together, at the end.
+        if (directory?.id === id && !networks) return true
+        if (now() - began > allowedMs) return false
       }
       return true
     } catch (error) {
-      say('down', `cannot walk ${root}: ${(error as Error).message}`)
+      say('down', `cannot walk ${what}: ${(error as Error).message}`)
       return false
     } finally {
-      nextLookMs = now() + Math.max(LOOK_PAUSE_MIN_MS, (now() - began) * LOOK_PAUSE_FACTOR)
+      nextLookMs = now() + Math.max(pauseMs, (now() - began) * pauseFactor)
     }
   }
 
@@ -201,40 +247,38 @@ export function createContainers(options: ContainersOptions = {}): Containers {
   }
 
   async function walk(): Promise<void> {
-    if (mount === undefined || stopped) return
-    const { root, partial } = mount
+    if (view === undefined || stopped) return
+    const { what, partial, networks } = view
     const asked = registry.unknownIds()
     registry.beginWalk()
     try {
       let sliceEndsMs = now() + WALK_SLICE_MS
-      for (const directory of walkCgroups(root)) {
-        registry.see(directory)
+      for (const directory of view.walk()) {
+        see(directory)
         if (now() < sliceEndsMs) continue
         await nextTurn()
         if (stopped) return
         sliceEndsMs = now() + WALK_SLICE_MS
       }
     } catch (error) {
-      say('down', `cannot walk ${root}: ${(error as Error).message}`)
+      say('down', `cannot walk ${what}: ${(error as Error).message}`)
       return
     }
+    if (networks) registry.endWalk(isNetwork)
     // What a part of the hierarchy does not show may be alive elsewhere.
-    if (!partial) registry.endWalk()
+    else if (!partial) registry.endWalk()
     for (const id of asked) registry.settle(id)
     if (registry.unknownIds().length > 0) walkSoon()
-    if (partial) say('down', partialView(root))
-    else say('ok')
+    if (partial) say('down', partialView(what))
+    else if (!networks) say('ok')
   }
 
   return {
     async start() {
       stopped = false
       sweepTimer ??= setInterval(registry.sweep, Math.max(1000, lingerMs / 4)).unref()
-      try {
-        mount = findMount()
-      } catch (error) {
-        say('down', `${(error as Error).message}: until then everything is counted as host`)
-      }
+      view = findView()
+      if (view?.networks) networksTimer ??= setInterval(resync, NETWORKS_MS).unref()
       await resync()
     },
 
@@ -242,7 +286,8 @@ export function createContainers(options: ContainersOptions = {}): Containers {
       stopped = true
       clearTimeout(walkTimer)
       clearInterval(sweepTimer)
-      walkTimer = sweepTimer = undefined
+      clearInterval(networksTimer)
+      walkTimer = sweepTimer = networksTimer = undefined
       resolver.stop()
       runtimes.close()
       for (const timer of undecided.values()) clearTimeout(timer)
@@ -251,6 +296,7 @@ export function createContainers(options: ContainersOptions = {}): Containers {
     },
 
     byCgroup: (id) => registry.find(id) ?? byUnknown(id),
+    byNetwork: () => view?.networks === true,
 
     cgroupCreated(id, path) {
       if (Buffer.byteLength(path) < PATH_BYTES_MAX) registry.learn(id, path)
@@ -264,7 +310,7 @@ export function createContainers(options: ContainersOptions = {}): Containers {
     identities() {
       const bySource = new Map<string, number>()
       for (const { key } of registry.live()) {
-        const source = identities.get(key)?.source ?? 'path'
+        const source = identities.get(key)?.source ?? (view?.networks ? 'network' : 'path')
         bySource.set(source, (bySource.get(source) ?? 0) + 1)
       }
       return { bySource, pending: resolver.pending }
@@ -272,6 +318,8 @@ export function createContainers(options: ContainersOptions = {}): Containers {
     resync,
   }
 }
+
+const isNetwork = (id: bigint) => Number(id >> 32n) === NETWORK
 
 function partialView(root: string): string {
   return `${root} shows only a part of the cgroup2 hierarchy: containers elsewhere that were there before the start are counted as host; run in the host's cgroup namespace, or mount the host's /sys/fs/cgroup and set containers::cgroup_root to it`

@@ -74,6 +74,8 @@ const HEX_ID = /^[0-9a-f]{64}$/
 const BUILD_ID = /^[0-9a-z]{25}$/
 /** systemd driver `<prefix>-<id>.scope`; cgroupfs `<prefix>-<id>`; a systemd-style path under cgroupfs `<slice>:<prefix>:<id>`. */
 const PREFIXED = /^(?:[^:]+\.slice:)?([a-z-]+)[-:]([0-9a-z]{25}|[0-9a-f]{64})(?:\.scope)?$/
+/** Cloud Foundry's containers. */
+const GARDEN_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){4}$/
 const ALLOCATION = /^([0-9a-f]{8}-[0-9a-f-]{27})\.(.+)\.scope$/
 
 function containerAt(parts: readonly string[], i: number): Found | undefined {
@@ -94,6 +96,7 @@ function containerAt(parts: readonly string[], i: number): Found | undefined {
   }
   if (i === 1 && parent === 'default' && part !== '') return { runtime: 'containerd', id: part, name: part }
   if (parts[0] === 'ecs' && i === 2 && /^[0-9a-f]{32}-\d+$/.test(part)) return { runtime: 'unknown', id: part }
+  if (GARDEN_ID.test(part) && /^(?:garden|good|bad)$/.test(parent)) return { runtime: 'unknown', id: part }
   if (parts[0] === 'nomad.slice') {
     const [, allocation, task] = ALLOCATION.exec(part) ?? []
     if (task !== undefined) return { runtime: 'unknown', id: `${allocation}.${task}`, name: task }

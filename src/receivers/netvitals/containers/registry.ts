@@ -134,8 +134,22 @@ export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: Reg
     /** Marks the beginning of a walk; `endWalk` says that it saw everything: what it did not see is gone. */
     beginWalk: (): void => void walk++,
     see: ({ id, path }: CgroupDirectory): void => learn(id, path),
-    endWalk(): void {
-      for (const [id, entry] of entries) if (!entry.gone && entry.seen < walk) remove(id)
+    /** Of the ids that it could meet. */
+    endWalk(met: (id: bigint) => boolean = () => true): void {
+      for (const [id, entry] of entries) if (!entry.gone && entry.seen < walk && met(id)) remove(id)
+    },
+
+    /** As `see`, of a number that is given out again: who had it before has it no more, and whoever asked is told. */
+    seeAnew(directory: CgroupDirectory): void {
+      const { id, path } = directory
+      const entry = entries.get(id)
+      const isAnother = entry !== undefined && (entry.gone || entry.life.container.key !== parsePath(path).key)
+      if (isAnother) {
+        remove(id)
+        forget(id, entry)
+      }
+      learn(id, path)
+      if (isAnother) for (const tell of resolvedListeners) tell(id, entries.get(id)!.life.container)
     },
 
     /** Forgets the ids whose time is over. */

@@ -33,7 +33,8 @@ interface Wanted {
   asking: boolean
   /** Something changed while it was being asked for. */
   stale: boolean
-  found: boolean
+  /** Who told it. What changes from there on is asked of that one and of those to believe before it. */
+  foundBy: IdentitySource | undefined
   /** Somebody might know it. */
   hopeful: boolean
   askUntilMs: number
@@ -67,7 +68,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     if (before?.askUntilMs === Number.POSITIVE_INFINITY) return
     if (before) forget(before)
     const entry: Wanted = {
-      ...{ container, tries: 0, asking: false, stale: false, found: false, hopeful: false, timer: undefined },
+      ...{ container, tries: 0, asking: false, stale: false, foundBy: undefined, hopeful: false, timer: undefined },
       askUntilMs: Number.POSITIVE_INFINITY,
     }
     wanted.set(container.key, entry)
@@ -87,8 +88,8 @@ export function createResolver(options: ResolverOptions): Resolver {
       entry.asking = false
       if (!isCurrent(entry)) return
       if (entry.stale) look(entry)
-      else if (entry.found ? ended(entry) : now() >= entry.askUntilMs) forget(entry)
-      else if (!entry.found) tryLater(entry)
+      else if (entry.foundBy ? ended(entry) : now() >= entry.askUntilMs) forget(entry)
+      else if (!entry.foundBy) tryLater(entry)
     })
   }
 
@@ -97,15 +98,19 @@ export function createResolver(options: ResolverOptions): Resolver {
 
   async function askAll(entry: Wanted): Promise<void> {
     const { container } = entry
+    // Not within the batch of records that told of it.
+    await Promise.resolve()
     const able = sourcesNow().filter((source) => source.mayKnow(container))
     entry.hopeful = able.length > 0
     for (const source of able) {
       const identity = await gates.get(source)!.ask(container)
       if (!isCurrent(entry)) return
-      if (identity === undefined) continue
-      entry.found = true
-      onFound(container, identity)
-      return
+      if (identity !== undefined) {
+        entry.foundBy = source
+        onFound(container, identity)
+        return
+      }
+      if (source === entry.foundBy) return
     }
   }
 
@@ -121,7 +126,7 @@ export function createResolver(options: ResolverOptions): Resolver {
   }
 
   function askForUnknown(): void {
-    for (const entry of wanted.values()) if (!entry.found && !entry.asking) look(entry)
+    for (const entry of wanted.values()) if (!entry.foundBy && !entry.asking) look(entry)
   }
 
   function tryLater(entry: Wanted): void {
@@ -139,7 +144,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     end(key) {
       const entry = wanted.get(key)
       if (entry === undefined) return
-      if (entry.asking || (entry.hopeful && !entry.found)) entry.askUntilMs = now() + lateMs
+      if (entry.asking || (entry.hopeful && !entry.foundBy)) entry.askUntilMs = now() + lateMs
       else forget(entry)
     },
     again(containerIds) {
@@ -149,7 +154,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     },
     get pending() {
       let count = 0
-      for (const entry of wanted.values()) if (entry.hopeful && !entry.found && !ended(entry)) count++
+      for (const entry of wanted.values()) if (entry.hopeful && !entry.foundBy && !ended(entry)) count++
       return count
     },
     stop() {

@@ -29,6 +29,8 @@ export interface Containers {
   stop(): Promise<void>
   /** The container that owns this cgroup, nested cgroups included; `host` when it belongs to none or isn't known. */
   byCgroup(id: bigint): Container
+  /** Cgroups are not to be seen: a socket in the root cgroup is asked for by its network, as id NETWORK * 2^32 + inode. */
+  byNetwork(): boolean
   /** From the kernel's events; the path is from the root of the cgroup2 hierarchy. */
   cgroupCreated(id: bigint, path: string): void
   cgroupRemoved(id: bigint): void

@@ -175,6 +175,7 @@ export function createDestinations(options: DestinationsOptions = {}): Destinati
     },
     refresh,
     use(of) {
+      if (of === cluster) return
       unsubscribe?.()
       changes.close()
       cluster = of

@@ -80,6 +80,17 @@ describe('links in a cluster', { skip: (await noCertificates()) ?? false }, () =
   /** As long as a change takes to reach those who were told otherwise before, and once more. */
   const settled = () => new Promise((resolve) => setTimeout(resolve, 2_000))
 
+  /** The first server's pod goes, and a client's gets its address. */
+  async function freed(): Promise<void> {
+    podEvent('DELETED', pod({ name: 'web-a', deployment: 'web', address: dotted(FIRST) }))
+    await settled()
+  }
+  async function takenOver(): Promise<void> {
+    const next = { name: 'client-c', deployment: 'client', containerId: containerId('c'), startedMs: Date.now() }
+    podEvent('ADDED', pod({ ...next, address: dotted(FIRST) }))
+    await settled()
+  }
+
   const DST = ['k8s.dst.name', 'k8s.dst.namespace', 'k8s.dst.owner.name', 'k8s.dst.type', 'k8s.dst.service.name']
 
   it('name the pod that is dialled, its workload and its one Service', async () => {
@@ -116,18 +127,10 @@ describe('links in a cluster', { skip: (await noCertificates()) ?? false }, () =
 
   it('are not confused when another pod gets an address: what lives stays with the one before', async () => {
     const old = connect({ remote: FIRST })
-    podEvent('DELETED', pod({ name: 'web-a', deployment: 'web', address: dotted(FIRST) }))
-    await settled()
+    await freed()
     connect({ remote: FIRST })
     assert.deepEqual(await values(CONNECTS, 'k8s.dst.name'), { 'web-a': 1, '-': 1 }, 'nobody has it')
-    podEvent(
-      'ADDED',
-      pod({
-        ...{ name: 'client-c', deployment: 'client', address: dotted(FIRST) },
-        ...{ containerId: containerId('c'), startedMs: Date.now() },
-      }),
-    )
-    await settled()
+    await takenOver()
     connect({ remote: FIRST })
     connect({ remote: FIRST })
     assert.deepEqual(await values(CONNECTS, 'k8s.dst.name', 'k8s.dst.owner.name'), {
@@ -175,17 +178,9 @@ describe('links in a cluster', { skip: (await noCertificates()) ?? false }, () =
   it('have the caller that holds the address now', async () => {
     const inbound = { direction: Direction.inbound, localPort: 80, remote: FIRST }
     connect(inbound)
-    podEvent('DELETED', pod({ name: 'web-a', deployment: 'web', address: dotted(FIRST) }))
-    await settled()
+    await freed()
     connect(inbound)
-    podEvent(
-      'ADDED',
-      pod({
-        ...{ name: 'client-c', deployment: 'client', address: dotted(FIRST) },
-        ...{ containerId: containerId('c'), startedMs: Date.now() },
-      }),
-    )
-    await settled()
+    await takenOver()
     connect(inbound)
     assert.deepEqual(await values(CONNECTS, 'k8s.src.owner.name', 'source.scope'), {
       'web cluster': 1,

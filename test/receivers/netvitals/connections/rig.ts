@@ -1,6 +1,6 @@
 import { createConnections } from '../../../../src/receivers/netvitals/connections/connections.ts'
 import { createLinks } from '../../../../src/receivers/netvitals/connections/links.ts'
-import { createContainers } from '../../../../src/receivers/netvitals/containers/index.ts'
+import { type ContainersOptions, createContainers } from '../../../../src/receivers/netvitals/containers/index.ts'
 import { createDestinations } from '../../../../src/receivers/netvitals/destinations/index.ts'
 import { createRecords, eachRecord } from '../../../../src/receivers/netvitals/kernel/decode.ts'
 import { ConnLayout, Direction, Flag, Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
@@ -73,9 +73,15 @@ export type Totals = Map<string, number>
 export const dockerId = (n: number) => n.toString(16).padStart(64, '0')
 
 /** The stages from records to series as the receiver joins them, without a kernel. */
-export function createRig({ clientAddress = false, listeners = false, idleMs = 60_000 } = {}) {
+export function createRig({
+  clientAddress = false,
+  listeners = false,
+  idleMs = 60_000,
+  ofContainers = {} as ContainersOptions,
+} = {}) {
   const host = { id: 'host-id', name: 'host-name' }
-  const containers = createContainers({ host: host as never })
+  // No runtime of the machine's: what is not here is nobody's.
+  const containers = createContainers({ host, runtimes: [], ...ofContainers })
   const destinations = createDestinations({ readLocal: () => ({ addresses: [], containerNetworks: [] }) as never })
   const enabledMetrics = new Set(metrics.map(({ name }) => name))
   const store = createStore({

@@ -213,7 +213,7 @@ test('records of cgroups are taken before start too', async () => {
   await containers.stop()
 })
 
-test('on a host with cgroup v1 alone everything is host, and that is said once', async (t) => {
+test('on a host with cgroup v1 alone no cgroup has a name, and that is said once', async (t) => {
   const { containers, reports } = await started(t, { mountinfoPath: mountinfo(t, V1_LINES) })
   assert.equal(containers.byCgroup(4711n).key, 'host')
   await containers.resync()

@@ -105,10 +105,13 @@ test('no two containers of the table have the same job and instance', () => {
   const wire = identities.map(({ attributes: a }) => `${a['service.name']} ${a['service.instance.id']}`)
   assert.deepEqual(
     wire.filter((identity, i) => wire.indexOf(identity) !== i).sort(),
-    // One build step, one task, one pod: each in two layouts of the table.
+    // One build step, one task, one pod, one unit: each in several layouts of the table.
     [
+      'containerd f00d/containerd.service',
       'pyserver 18df61c6-09fb-3b35-d2bd-03c0f17a9e8b.pyserver',
       `unknown_service f00d/${UID}`,
+      `unknown_service f00d/${UID}`,
+      'unknown_service n4eu0udvbz9vfzjy71jkvgkwh',
       'unknown_service n4eu0udvbz9vfzjy71jkvgkwh',
       'unknown_service n4eu0udvbz9vfzjy71jkvgkwh',
     ],

@@ -57,6 +57,8 @@ export const PATHS: Record<string, readonly PathCase[]> = {
       source: 'buildx docker-container driver',
       is: { runtime: 'unknown', id: 'n4eu0udvbz9vfzjy71jkvgkwh' },
     },
+    { path: `/${A}`, source: "Docker on LXC: NeuVector's tests", is: { runtime: 'unknown', id: A } },
+    { path: `/nomad.slice/docker-${A}.scope`, source: "Nomad's docker driver, systemd", is: docker(A) },
     { path: '/docker', source: 'parent of the cgroupfs driver', is: 'host' },
     { path: '/docker/buildkit', source: 'parent of build steps', is: 'host' },
     { path: '/system.slice/docker.service', source: 'dockerd and docker-proxy', is: unit('docker.service') },
@@ -90,6 +92,13 @@ export const PATHS: Record<string, readonly PathCase[]> = {
     { path: `/libpod_parent/${B}`, source: "a pod's own cgroup", is: 'host' },
     { path: `/machine.slice/machine-libpod_pod_${B}.slice`, source: "a pod's own slice", is: 'host' },
     { path: `/machine.slice/libpod-conmon-${A}.scope`, source: 'conmon', is: 'host' },
+    { path: `${USER}/user.slice/libpod-conmon-${A}.scope`, source: "rootless conmon: Elastic's list", is: 'host' },
+    { path: `${USER}/user.slice/podman-4242.scope`, source: 'rootless podman itself', is: 'host' },
+    {
+      path: `/machine.slice/libpod-${B}.scope/container/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod${UID_}.slice/cri-containerd-${A}.scope`,
+      source: 'kind on Podman',
+      is: inPod('containerd', A),
+    },
     { path: '/libpod_parent/conmon', source: 'conmon, cgroupfs driver', is: 'host' },
     { path: `${USER}/user.slice/podman-pause-651d8c4c.scope`, source: 'rootless pause process', is: 'host' },
     {
@@ -202,6 +211,57 @@ export const PATHS: Record<string, readonly PathCase[]> = {
       is: inPod('containerd', A),
     },
     { path: `/kubepods/burstable/pod${UID}/${A}/docker/${B}`, source: 'Docker in a pod', is: inPod('docker', B) },
+    {
+      path: `/system.slice/docker-${B}.scope/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${UID_}.slice/docker-${A}.scope`,
+      source: 'minikube, docker driver, cri-dockerd, systemd',
+      is: inPod('docker', A),
+    },
+    {
+      path: `/system.slice/docker-${B}.scope/kubepods/burstable/pod${UID}/${A}`,
+      source: 'k3d on a systemd host',
+      is: inPod('unknown', A),
+    },
+    {
+      path: `/kubepods-besteffort-pod${UID_}.slice:cri-containerd:${A}`,
+      source: "systemd-style path at the top: OpenTelemetry Java's issue 4507",
+      is: inPod('containerd', A),
+    },
+    {
+      path: `/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod${UID_}.slice/docker-${A}.scope/kube-proxy`,
+      source: "a container's own cgroup in it, CentOS",
+      is: {
+        ...inPod('docker', A),
+        key: `/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod${UID_}.slice/docker-${A}.scope`,
+      },
+    },
+    {
+      path: `/kubepods/besteffort/pod${UID}/kata_${A}`,
+      source: "Kata Containers' virtual machine",
+      is: { runtime: 'unknown', podUid: UID, key: `/kubepods/besteffort/pod${UID}` },
+    },
+    {
+      path: `${USER}/k3s-rootless.service/kubepods/burstable/pod${UID}/${A}`,
+      source: 'rootless k3s',
+      is: inPod('unknown', A),
+    },
+    {
+      path: `/kubepods/burstable/pod${UID}/${A}/buildkit/n4eu0udvbz9vfzjy71jkvgkwh`,
+      source: 'BuildKit in a pod',
+      is: inPod('unknown', 'n4eu0udvbz9vfzjy71jkvgkwh'),
+    },
+    {
+      path: '/azure.slice/azure-walinuxagent.slice/walinuxagent.service',
+      source: 'AKS',
+      is: unit('walinuxagent.service'),
+    },
+    {
+      path: '/system.slice/kube-container-runtime-monitor.service',
+      source: 'GKE',
+      is: unit('kube-container-runtime-monitor.service'),
+    },
+    { path: '/runtime.slice/containerd.service', source: 'EKS', is: unit('containerd.service') },
+    { path: '/system.slice/k3s.service', source: 'k3s and what it starts', is: unit('k3s.service') },
+    { path: '/system/apid', source: "Talos' services", is: 'host' },
     { path: `/kubepods/burstable/pod${UID}`, source: "a pod's own cgroup", is: { runtime: 'unknown', podUid: UID } },
     {
       path: `/kubepods.slice/kubepods-pod${UID_}.slice`,
@@ -245,6 +305,25 @@ export const PATHS: Record<string, readonly PathCase[]> = {
       source: 'Nomad exec task, before 1.7',
       is: { runtime: 'unknown', id: '18df61c6-09fb-3b35-d2bd-03c0f17a9e8b.pyserver', name: 'pyserver' },
     },
+    {
+      path: '/nomad.slice/reserve.slice/18df61c6-09fb-3b35-d2bd-03c0f17a9e8c.db.scope',
+      source: 'Nomad task with cores of its own',
+      is: { runtime: 'unknown', id: '18df61c6-09fb-3b35-d2bd-03c0f17a9e8c.db', name: 'db' },
+    },
+    {
+      path: '/system.slice/garden.service/garden/6f265890-5165-7fab-6b52-18d1',
+      source: "Cloud Foundry: Datadog's tests",
+      is: { runtime: 'unknown', id: '6f265890-5165-7fab-6b52-18d1' },
+    },
+    {
+      path: '/garden/good/eb7ccf0e-7d71-45a6-4dd1-1cd5/init',
+      source: 'Cloud Foundry, cgroup2',
+      is: {
+        ...{ runtime: 'unknown', id: 'eb7ccf0e-7d71-45a6-4dd1-1cd5' },
+        key: '/garden/good/eb7ccf0e-7d71-45a6-4dd1-1cd5',
+      },
+    },
+    { path: '/system.slice/garden.service', source: 'its daemon', is: unit('garden.service') },
     { path: '/nomad.slice/share.slice', source: "Nomad's parent", is: 'host' },
   ],
   'LXC, Incus, nspawn, libvirt': [
@@ -261,6 +340,12 @@ export const PATHS: Record<string, readonly PathCase[]> = {
       source: 'Proxmox VE',
       is: { runtime: 'lxc', id: '101', name: '101', key: '/lxc/101' },
     },
+    {
+      path: '/lxc.payload.user-1000_web1/init.scope',
+      source: 'Incus, a project of a user',
+      is: { runtime: 'lxc', id: 'user-1000_web1', name: 'user-1000_web1', key: '/lxc.payload.user-1000_web1' },
+    },
+    { path: '/system.slice/incus.service', source: "Incus' daemon and its dnsmasq", is: unit('incus.service') },
     { path: '/lxc.monitor.web1', source: "its monitor, a host's process", is: 'host' },
     {
       path: '/machine.slice/systemd-nspawn@jammy.service/payload/system.slice/ssh.service',
@@ -310,6 +395,16 @@ export const PATHS: Record<string, readonly PathCase[]> = {
       source: 'snap service',
       is: unit('snap.microk8s.daemon-containerd.service'),
     },
+    {
+      path: '/system.slice/snap.lxd.daemon.service',
+      source: 'snap service that has containers elsewhere',
+      is: unit('snap.lxd.daemon.service'),
+    },
+    {
+      path: '/system.slice/system-getty.slice/getty@tty1.service',
+      source: 'a login at the console',
+      is: unit('getty@tty1.service'),
+    },
     { path: '/system.slice/run-u123.service', source: 'systemd-run', is: unit('run-u123.service') },
     {
       path: `${USER}/app.slice/syncthing.service`,
@@ -318,6 +413,12 @@ export const PATHS: Record<string, readonly PathCase[]> = {
     },
     { path: `${USER}/init.scope`, source: 'systemd --user', is: 'host' },
     { path: `${USER}/app.slice/snap.firefox.firefox-0d3f5b2a.scope`, source: 'snap application', is: 'host' },
+    { path: `${USER}/app.slice/app-flatpak-org.mozilla.firefox-4242.scope`, source: 'flatpak application', is: 'host' },
+    {
+      path: '/user.slice/user-0.slice/user@0.service/app.slice/backup.service',
+      source: "root's own service",
+      is: { ...unit('backup.service'), userId: '0' },
+    },
     { path: `${USER}/app.slice/app-gnome-Alacritty-3250552.scope`, source: 'desktop application', is: 'host' },
     { path: '/user.slice/user-1000.slice/session-3.scope', source: 'login over ssh', is: 'host' },
     { path: '/init.scope', source: 'systemd itself', is: 'host' },

@@ -10,14 +10,18 @@ import { loadSync } from '@grpc/proto-loader'
 const PROTO = join(import.meta.dirname, '../../../../src/receivers/netvitals/containers/runtimes/cri.proto')
 
 /** A directory of the test's own for sockets: their paths may have 107 bytes at most. */
-export function socketDirectory(t: TestContext): string {
+export function socketDirectory(t: Pick<TestContext, 'after'>): string {
   const directory = mkdtempSync(join(tmpdir(), 'nv-sock-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   return directory
 }
 
 /** Whatever a daemon may do with a connection. */
-export async function listen(t: TestContext, path: string, onConnection: (socket: Socket) => void): Promise<Server> {
+export async function listen(
+  t: Pick<TestContext, 'after'>,
+  path: string,
+  onConnection: (socket: Socket) => void,
+): Promise<Server> {
   const server = createSocketServer(onConnection)
   await listening(t, server, path)
   return server
@@ -30,7 +34,7 @@ export interface DockerServer {
 
 /** Docker's API on a unix socket. `containers` are answers by id; what they lack is 404. */
 export async function serveDocker(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   path: string,
   containers: Map<string, unknown>,
   before?: RequestListener,
@@ -56,7 +60,7 @@ export async function serveDocker(
   return { asked, stop }
 }
 
-async function listening(t: TestContext, server: Server, path: string): Promise<void> {
+async function listening(t: Pick<TestContext, 'after'>, server: Server, path: string): Promise<void> {
   const sockets = new Set<Socket>()
   server.on('connection', (socket) => sockets.add(socket))
   t.after(() => {
@@ -80,16 +84,21 @@ export interface CriSandbox {
   readonly annotations?: Readonly<Record<string, string>>
 }
 
+interface SandboxFilter {
+  readonly id: string
+  readonly labelSelector: Readonly<Record<string, string>>
+}
+
 type Unary = (call: { request: Record<string, never> }, callback: grpc.sendUnaryData<object>) => void
 
 /** CRI's RuntimeService on a unix socket, made from the same .proto. */
 export async function serveCri(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   path: string,
   { containers = [], sandboxes = [] }: { containers?: readonly CriContainer[]; sandboxes?: readonly CriSandbox[] },
   override: Partial<Record<'Version' | 'ListPodSandbox' | 'ListContainers' | 'ContainerStatus', Unary>> = {},
 ) {
-  const { runtime } = grpc.loadPackageDefinition(loadSync(PROTO)) as unknown as {
+  const { runtime } = grpc.loadPackageDefinition(loadSync(PROTO, { defaults: true })) as unknown as {
     runtime: { v1: { RuntimeService: { service: grpc.ServiceDefinition } } }
   }
   const asked: string[] = []
@@ -104,8 +113,12 @@ export async function serveCri(
     ListContainers: answer('ListContainers', ({ filter }: { filter: { id: string } }) => ({
       containers: containers.filter(({ id }) => id === filter.id),
     })),
-    ListPodSandbox: answer('ListPodSandbox', ({ filter }: { filter: { id: string } }) => ({
-      items: sandboxes.filter(({ id }) => id === filter.id),
+    ListPodSandbox: answer('ListPodSandbox', ({ filter }: { filter: SandboxFilter }) => ({
+      items: sandboxes.filter(
+        ({ id, labels = {} }) =>
+          (filter.id === '' || id === filter.id) &&
+          Object.entries(filter.labelSelector).every(([key, value]) => labels[key] === value),
+      ),
     })),
     ContainerStatus: (call, callback) => {
       asked.push('ContainerStatus')

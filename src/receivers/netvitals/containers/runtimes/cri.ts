@@ -89,16 +89,14 @@ export function createCriSource({ socketPath, timeoutMs }: CriOptions): Identity
     })
   }
 
-  async function find(id: string): Promise<Identity | undefined> {
+  async function find({ id, podUid }: CgroupIdentity): Promise<Identity | undefined> {
+    if (id === undefined) return ofSandbox({ labelSelector: kubernetesLabels({ 'pod.uid': podUid! }) })
     const [container] = (await ask('ListContainers', { filter: { id } })).containers
-    if (container === undefined) {
-      // The pod's own container, which holds its network.
-      const found = await sandbox(id)
-      return found && { ...(await base()), ...podOf(found, {}) }
-    }
+    // Perhaps the pod's own, which holds its network.
+    if (container === undefined) return ofSandbox({ id })
     const [status, found] = await Promise.all([
       ask('ContainerStatus', { containerId: id }),
-      sandbox(container.podSandboxId),
+      sandbox({ id: container.podSandboxId }),
     ])
     const image = status.status?.image?.userSpecifiedImage || status.status?.image?.image
     const name = container.metadata?.name
@@ -115,21 +113,27 @@ export function createCriSource({ socketPath, timeoutMs }: CriOptions): Identity
     return { source: 'cri', ...(runtimeName && { runtimeName }) }
   }
 
-  async function sandbox(id: string): Promise<Sandbox | undefined> {
-    return (await ask('ListPodSandbox', { filter: { id } })).items[0]
+  async function ofSandbox(filter: object): Promise<Identity | undefined> {
+    const found = await sandbox(filter)
+    return found && { ...(await base()), ...podOf(found, {}) }
+  }
+
+  async function sandbox(filter: object): Promise<Sandbox | undefined> {
+    return (await ask('ListPodSandbox', { filter })).items[0]
   }
 
   return {
     name: 'cri',
     part: `cri ${socketPath}`,
     mayKnow: ({ id, runtime, podUid }) =>
-      id !== undefined &&
-      isHexId(id) &&
-      // Docker's in a pod: cri-dockerd.
-      (runtime === 'containerd' || runtime === 'cri-o' || runtime === 'unknown' || podUid !== undefined),
-    async lookup({ id }: CgroupIdentity): Promise<Identity | undefined> {
+      id === undefined
+        ? podUid !== undefined
+        : isHexId(id) &&
+          // Docker's in a pod: cri-dockerd.
+          (runtime === 'containerd' || runtime === 'cri-o' || runtime === 'unknown' || podUid !== undefined),
+    async lookup(container: CgroupIdentity): Promise<Identity | undefined> {
       try {
-        return await find(id!)
+        return await find(container)
       } catch (error) {
         // A containerd without CRI, as beside Docker; a container that went while it was asked for.
         const { code } = error as CriError

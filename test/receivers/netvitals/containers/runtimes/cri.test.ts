@@ -63,6 +63,16 @@ test('a sandbox is its pod, without a container name', async (t) => {
   assert.equal(found?.name, undefined)
 })
 
+test("a pod's own cgroup is found by its uid", async (t) => {
+  const { socketPath, source } = make(t)
+  const other = { ...sandbox, id: 'c3'.repeat(32), labels: { ...kubelet, 'io.kubernetes.pod.uid': 'other' } }
+  await serveCri(t, socketPath, { sandboxes: [other, sandbox] })
+  const found = await source.lookup(parsePath(`/kubepods/burstable/pod${UID}`))
+  assert.equal(found?.pod?.uid, UID)
+  assert.equal(found?.pod?.labels.app, 'web')
+  assert.equal(await source.lookup(parsePath('/kubepods/burstable/podcafe')), undefined)
+})
+
 test("a pod that is no kubelet's is told by its metadata", async (t) => {
   const { socketPath, source } = make(t)
   const { labels: _, ...bare } = container
