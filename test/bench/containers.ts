@@ -140,10 +140,7 @@ function watch(agent: Agent, port: number, seen: Map<number, Seen>, wrong: strin
       metric: 'container.net.tcp.successful_connects',
       point: dialled,
     })) {
-      const n =
-        [...String(resource['container.id'] ?? '')].length === 64
-          ? Number.parseInt(String(resource['container.id']), 16)
-          : -1
+      const n = Number.parseInt(String(resource['container.id']), 16)
       const of = seen.get(n)
       if (of === undefined || attributes['destination.address'] !== addressOf(n)) {
         wrong.push(`${attributes['destination.address']} is counted for ${resource['service.name']} ${n}`)

@@ -74,6 +74,7 @@ describe('pods of a real containerd, by CRI', {
     assert.equal(attributes['k8s.pod.uid'], pod.uid)
     assert.equal(attributes['k8s.namespace.name'], 'shop')
     assert.equal(attributes['k8s.container.name'], 'front-end')
+    assert.equal(attributes['k8s.deployment.name'], 'front-end')
     assert.equal(attributes['container.image.name'], containerd.image)
     assert.equal(attributes['container.runtime.name'], 'containerd')
     assert.equal(attributes['k8s.pod.label.app'], 'front-end')

@@ -7,7 +7,7 @@ export interface Sample {
 const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$/
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g
 
-/** The samples of a page in Prometheus' text format; a line that is none of its forms throws. */
+/** The samples of a page in Prometheus' text format; a line that is none of its forms, or has a label twice, throws. */
 export function parsePage(page: string): Sample[] {
   return page
     .split('\n')
@@ -16,6 +16,7 @@ export function parsePage(page: string): Sample[] {
       const match = SAMPLE.exec(line)
       if (!match) throw new Error(`no Prometheus sample: ${line}`)
       const labels = [...(match[2] ?? '').matchAll(LABEL)].map(([, name, value]) => [name!, unquote(value!)] as const)
+      if (new Set(labels.map(([name]) => name)).size < labels.length) throw new Error(`a label twice: ${line}`)
       return { name: match[1]!, labels: Object.fromEntries(labels), value: number(match[3]!) }
     })
 }

@@ -1,4 +1,4 @@
-import type { Container, Containers } from '../containers/types.ts'
+import type { Containers } from '../containers/types.ts'
 import { formatAddress } from '../destinations/address.ts'
 import type { Answer, Answered } from '../destinations/translation.ts'
 import type { Destinations } from '../destinations/types.ts'
@@ -9,6 +9,7 @@ import { createAnswers } from './answers.ts'
 import { createCallers } from './callers.ts'
 import { createEntryNames, type EntryEnds } from './entry-names.ts'
 import { createKeyTable } from './key-table.ts'
+import { createOwners } from './owners.ts'
 
 /**
  * A key: cgroup id (2 words), netns, what the record is about (`packed`), address (4), the other end: who answers
@@ -132,10 +133,13 @@ export function createLinks(options: LinksOptions): Links {
     onCorrected: (entry) => relink(entry, Date.now()),
     onReplaced: table.hide,
   })
-  const refs = new Map<bigint, ContainerRef>()
-  const refsByKey = new Map<string, ContainerRef>()
-  const removed: { id: bigint; atMs: number }[] = []
-  const ended = new WeakSet<Container>()
+  const owners = createOwners({
+    store,
+    containers,
+    onMoved: (cgroups, nowMs) => eachOf(cgroups, (entry) => move(entry, nowMs)),
+    onDecided: (cgroups) => eachOf(cgroups, (entry) => tell(entry, undefined)),
+    onEnded: (ref) => observer?.containerEnded(ref),
+  })
   let observer: OutboundObserver | undefined
   let translated = false
 
@@ -158,19 +162,6 @@ export function createLinks(options: LinksOptions): Links {
     for (let i = 0; i < 4; i++) key[CLIENT + i] = inbound ? u32[record + ConnWord.remote + i]! : 0
   }
 
-  const standingOf = ({ unsureUntilMs, excluded }: Container) => ({ unsureUntilMs, hidden: excluded })
-
-  function containerRef(cgroup: bigint, container: Container, nowMs: number): ContainerRef {
-    const ref = store.container(container.key, container.attributes, standingOf(container))
-    refs.set(cgroup, ref)
-    if (ended.has(container)) {
-      // A late record, the first of it: nobody tells of its end any more.
-      store.endContainer(ref, nowMs)
-      removed.push({ id: cgroup, atMs: nowMs })
-    } else refsByKey.set(container.key, ref)
-    return ref
-  }
-
   const cgroupOf = (entry: number) => (BigInt(word(entry, 1)) << 32n) | BigInt(word(entry, 0))
   const familyOf = (entry: number) => ((word(entry, PACKED) >>> FAMILY) & 0xf) as 4 | 6
   const directionOf = (entry: number) => (word(entry, PACKED) >>> DIRECTION) & 0xf
@@ -189,7 +180,7 @@ export function createLinks(options: LinksOptions): Links {
   /** Retained once by the store, for the entry itself. */
   function openLink(entry: number, nowMs: number): LinkRef {
     const cgroup = cgroupOf(entry)
-    const ref = refs.get(cgroup) ?? containerRef(cgroup, containers.byCgroup(cgroup), nowMs)
+    const ref = owners.refOf(cgroup, nowMs)
     const words = Uint32Array.from({ length: wordsPerKey }, (_, i) => word(entry, i))
     const number = words[OTHER_END]!
     // Numbers are used again.
@@ -250,11 +241,11 @@ export function createLinks(options: LinksOptions): Links {
     told[entry] = 1
     if (!observer || directionOf(entry) !== Direction.outbound) return
     const cgroup = cgroupOf(entry)
-    const container = refs.get(cgroup)!
+    const container = owners.refOf(cgroup, Date.now())
     const { key: containerKey, excluded, undecided } = containers.byCgroup(cgroup)
     if (excluded || undecided) return
     // It ended, and this is a late record of it.
-    if (refsByKey.get(containerKey) !== container) return
+    if (!owners.isPresent(containerKey, container)) return
     const words = Uint32Array.from({ length: 4 }, (_, i) => word(entry, ADDRESS + i))
     const answered = answers.at(word(entry, OTHER_END))
     observer.entered({
@@ -301,41 +292,6 @@ export function createLinks(options: LinksOptions): Links {
     })
   }
 
-  containers.onResolved((id, container) => {
-    const nowMs = Date.now()
-    containerRef(id, container, nowMs)
-    eachOf(new Set([id]), (entry) => move(entry, nowMs))
-  })
-  containers.onIdentified((before, now, ids) => {
-    const over = ended.has(before)
-    if (over) ended.add(now)
-    const own = new Set(ids.filter((id) => refs.has(id)))
-    const [first] = own
-    if (first === undefined) return
-    const nowMs = Date.now()
-    const ref = refs.get(first)!
-    const next = before.excluded
-      ? store.container(now.key, now.attributes, standingOf(now))
-      : store.identify(ref, now.attributes, standingOf(now))
-    for (const id of own) refs.set(id, next)
-    if (over) store.endContainer(next, nowMs)
-    else refsByKey.set(now.key, next)
-    if (next === ref && !before.undecided) return
-    if (next !== ref) observer?.containerEnded(ref)
-    eachOf(own, (entry) => {
-      if (next === ref) tell(entry, undefined)
-      else move(entry, nowMs)
-    })
-  })
-  containers.onEnd((container) => {
-    ended.add(container)
-    const ref = refsByKey.get(container.key)
-    if (ref === undefined) return
-    refsByKey.delete(container.key)
-    store.endContainer(ref, Date.now())
-    observer?.containerEnded(ref)
-  })
-
   return {
     retain(records, nowMs, answer) {
       setKey(records)
@@ -372,16 +328,14 @@ export function createLinks(options: LinksOptions): Links {
       active[entry]! += delta
       store.addActive(linkRefs[entry]!, delta)
     },
-    cgroupRemoved(id, nowMs) {
-      removed.push({ id, atMs: nowMs })
-    },
+    cgroupRemoved: owners.cgroupRemoved,
     sweep(nowMs) {
       const oldest = nowMs - idleMs
       table.each((entry) => {
         if (users[entry] !== 0 || lastUsedMs[entry]! > oldest) return
         forget(entry)
       })
-      while (removed.length > 0 && removed[0]!.atMs < oldest) refs.delete(removed.shift()!.id)
+      owners.sweep(oldest)
     },
     translate(on) {
       translated = on

@@ -1,4 +1,5 @@
 import type { CgroupIdentity } from './parse-path.ts'
+import { workloadOf } from './workload.ts'
 
 /** What a runtime or the Kubernetes API tells of a container. Unknown parts are absent, never guessed. */
 export interface Identity {
@@ -60,6 +61,7 @@ export function podOfLabels(
   if (!name || !namespace) return undefined
   const uid = labels[`${PREFIX}pod.uid`]
   const containerName = labels[`${PREFIX}container.name`]
+  const owner = workloadOf(name, of.labels ?? {})
   return {
     name,
     namespace,
@@ -68,5 +70,6 @@ export function podOfLabels(
     ...(containerName && containerName !== 'POD' && { containerName }),
     labels: of.labels ?? {},
     annotations: of.annotations ?? {},
+    ...(owner && { owner }),
   }
 }
