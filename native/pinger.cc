@@ -44,7 +44,9 @@ bool was_counted(int error) { return error == 0 || error == EPERM || error == EN
 }  // namespace
 
 Pinger::Pinger() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
-    if (!visits_.knows_home() || !wake_ || !epoll_)
+    if (!visits_.knows_home())
+        throw CodedError("ERR_PROBER", std::string("opening /proc/thread-self/ns/net: ") + strerror(errno));
+    if (!wake_ || !epoll_)
         throw CodedError("ERR_PROBER", std::string("descriptors of the probing thread: ") + strerror(errno));
     do id_ = static_cast<uint16_t>(random());
     while (id_ == 0);

@@ -2,6 +2,7 @@ import { type ComponentRegistry, createRegistry } from '../component/registry.ts
 import { ConfigError, configError, describeProblems, reasonOf } from '../errors.ts'
 import { applyGates, describeGates } from './feature-gates.ts'
 import { COMMANDS, type Command, type Flags, parseFlags } from './flags.ts'
+import { print } from './print.ts'
 import { readVersion } from './version.ts'
 
 /** Arguments to exit code. Whatever goes wrong is one message after `Error: ` on stderr, never a stack trace. */
@@ -26,20 +27,20 @@ const ACTIONS: Readonly<Record<Command, (flags: Flags, registry: ComponentRegist
   run: async (flags, registry) => (await import('./run.ts')).run({ ...flags, registry, version: readVersion() }),
   validate: async (flags, registry) => (await import('./validate.ts')).validate({ ...flags, registry }),
   'print-config': async (flags, registry) =>
-    print(await (await import('./print-config.ts')).printConfig({ ...flags, registry })),
-  'print-schema': async (_, registry) => print(await (await import('./print-schema.ts')).printSchema(registry)),
+    answer(await (await import('./print-config.ts')).printConfig({ ...flags, registry })),
+  'print-schema': async (_, registry) => answer(await (await import('./print-schema.ts')).printSchema(registry)),
   components: async (_, registry) =>
-    print((await import('./components.ts')).describeComponents(registry, readVersion())),
+    answer((await import('./components.ts')).describeComponents(registry, readVersion())),
   doctor: async (flags, registry) =>
     (await import('./doctor/index.ts')).doctor({ ...flags, registry, version: readVersion() }),
-  featuregate: async ({ featureGates, rest }) => print(describeGates(applyGates(featureGates), rest[0])),
-  help: async () => print((await import('./help.ts')).HELP),
+  featuregate: async ({ featureGates, rest }) => answer(describeGates(applyGates(featureGates), rest[0])),
+  help: async () => answer((await import('./help.ts')).HELP),
 }
 
 async function dispatch(flags: Flags, registry: ComponentRegistry): Promise<number> {
   const { command, rest, help, version } = flags
   if (help) return ACTIONS.help(flags, registry)
-  if (version) return print(`netvitals version ${readVersion()}\n`)
+  if (version) return answer(`netvitals version ${readVersion()}\n`)
   if (!Object.hasOwn(ACTIONS, command)) {
     const commands = Object.keys(COMMANDS).join(', ')
     throw configError('flags', [], `unknown command "${command}" for "netvitals"`, `commands: ${commands}`)
@@ -50,8 +51,8 @@ async function dispatch(flags: Flags, registry: ComponentRegistry): Promise<numb
   return ACTIONS[command as Command](flags, registry)
 }
 
-function print(text: string): number {
-  process.stdout.write(text)
+async function answer(text: string): Promise<number> {
+  await print(text)
   return 0
 }
 

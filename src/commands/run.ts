@@ -13,7 +13,7 @@ export interface RunOptions extends ConfigurationOptions {
 }
 
 /**
- * Runs until a signal or a fatal error; the exit code.
+ * Runs until a signal, a fatal error, or nobody reads what it writes; the exit code.
  * @throws ConfigError, CodedError of a component that cannot be created or started
  */
 export async function run({ watch, version, ...options }: RunOptions): Promise<number> {
@@ -30,7 +30,12 @@ export async function run({ watch, version, ...options }: RunOptions): Promise<n
   for (const warning of warnings) log.warn(warning)
   log.info({ version, pid: process.pid }, 'Starting netvitals...')
 
-  const service = await buildService(config, { version, logger, onFatal: (error) => end.resolve({ error }) })
+  const service = await buildService(config, {
+    version,
+    logger,
+    onFatal: (error) => end.resolve({ error }),
+    onUnread: () => end.resolve({ unread: true }),
+  })
   // A signal during a start that takes long ends the program too.
   const start = service.start()
   start.catch(() => {})
@@ -59,9 +64,9 @@ export async function run({ watch, version, ...options }: RunOptions): Promise<n
   stopWatching()
   reloader.stop()
   if ('signal' in reason) log.info({ signal: signalName(reason.signal) }, 'Received signal from OS')
-  else log.error({ error: reason.error }, 'Asynchronous error received, terminating process')
+  else if ('error' in reason) log.error({ error: reason.error }, 'Asynchronous error received, terminating process')
   log.info('Starting shutdown...')
   await service.stop()
   log.info('Shutdown complete.')
-  return 'signal' in reason ? 0 : 1
+  return 'error' in reason ? 1 : 0
 }

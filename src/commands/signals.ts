@@ -1,7 +1,7 @@
 import { codedError, reasonOf } from '../errors.ts'
 
 /** Why the program ends. */
-export type End = { readonly signal: NodeJS.Signals } | { readonly error: Error }
+export type End = { readonly signal: NodeJS.Signals } | { readonly error: Error } | { readonly unread: true }
 
 /** Go's names, as the Collector logs them. */
 const NAMES: Partial<Record<NodeJS.Signals, string>> = { SIGTERM: 'terminated', SIGINT: 'interrupt', SIGHUP: 'hangup' }

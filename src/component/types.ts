@@ -64,6 +64,11 @@ export interface Processor extends Lifecycle, Consumer {}
 export interface Exporter extends Lifecycle {
   export(batch: Batch, resultCallback: (result: ExportResult) => void): void
   forceFlush(): Promise<void>
+  /**
+   * Of one that writes for somebody to read: resolves when the reader is gone (`| head`). When that is so of every
+   * exporter, the program ends with exit code 0.
+   */
+  readonly unread?: Promise<void>
   /** It counts its sent and failed points itself (exporters/sending does); otherwise the service does, by the results. */
   readonly countsPoints?: boolean
 }

@@ -1,4 +1,4 @@
-import type { Extension, Factory, Receiver } from '../component/types.ts'
+import type { Exporter, Extension, Factory, Receiver } from '../component/types.ts'
 import type { Config } from '../config/index.ts'
 import { codedError, reasonOf } from '../errors.ts'
 import type { SwitchableLogger } from '../log.ts'
@@ -13,6 +13,8 @@ export interface ServiceOptions {
   readonly logger: SwitchableLogger
   /** Called once, with the first error of a component that leaves nothing to run. */
   readonly onFatal: (error: Error) => void
+  /** Called when nobody reads any more what the exporters write, all of them. @see Exporter.unread */
+  readonly onUnread?: () => void
 }
 
 /** What a reload did, by numbers of components. */
@@ -36,7 +38,7 @@ export interface Service {
 
 /** @throws CodedError when a component cannot be created */
 export async function buildService(first: Config<Factory>, options: ServiceOptions): Promise<Service> {
-  const { version, logger, onFatal } = options
+  const { version, logger, onFatal, onUnread } = options
   const { log } = logger
   const telemetry = await createTelemetry(first.service.telemetry, version, log)
   let config = first
@@ -44,6 +46,8 @@ export async function buildService(first: Config<Factory>, options: ServiceOptio
   /** The graph that a reload has left and not yet stopped, or not yet reached. */
   let other: Graph | undefined
   const running = new Set<Node>()
+  /** Exporters whose reader is gone. */
+  const unread = new WeakSet<Node>()
   let reloading: Promise<unknown> = Promise.resolve()
   let stopping: Promise<void> | undefined
   let failed = false
@@ -77,10 +81,22 @@ export async function buildService(first: Config<Factory>, options: ServiceOptio
     try {
       if (previous !== undefined && (await takeOver(node, previous))) return true
       await component.start(host)
+      if (kind === 'exporter') watchReader(node)
       return false
     } catch (error) {
       throw codedError('NETVITALS_COMPONENT_START', { id, kind, reason: reasonOf(error) }, error)
     }
+  }
+
+  function watchReader(node: Node): void {
+    void (node.component as Exporter).unread?.then(() => {
+      unread.add(node)
+      checkReaders()
+    })
+  }
+
+  function checkReaders(): void {
+    if (graph.exporters.every((node) => unread.has(node))) onUnread?.()
   }
 
   async function takeOver({ component, host }: Node, previous: Node): Promise<boolean> {
@@ -128,6 +144,7 @@ export async function buildService(first: Config<Factory>, options: ServiceOptio
     logs.commit()
     await metrics.commit()
     await leave()
+    checkReaders()
     const kept = [...running].filter((node) => before.has(node)).length
     return { kept, started: running.size - kept, stopped: before.size - kept }
   }

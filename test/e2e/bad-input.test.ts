@@ -67,7 +67,18 @@ describe('what this machine withholds', { skip: notRoot, concurrency: 2 }, () =>
     })
   }
 
-  for (const capability of ['bpf', 'perfmon', 'net_raw', 'net_admin']) {
+  for (const [capability, part] of [
+    ['net_raw', 'probes'],
+    ['net_admin', 'translation'],
+  ] as const) {
+    it(`cap_${capability} missing: ${part} alone is down, and the rest runs`, async () => {
+      await using program = startProgram(['--config', DEBUG], { wrap: allBut(capability) })
+      await degrades(program, new RegExp(`${part} is down.*CAP_${capability.toUpperCase()}`))
+      assert.equal(program.stderr().match(/ is down/g)?.length, 1, program.stderr())
+    })
+  }
+
+  for (const capability of ['bpf', 'perfmon']) {
     it(`cap_${capability} alone missing: it runs`, async () => {
       await using program = startProgram(['--config', DEBUG], { wrap: allBut(capability) })
       await runs(program)
@@ -88,7 +99,9 @@ describe('what this machine withholds', { skip: notRoot, concurrency: 2 }, () =>
 
   it('/proc is not there: what is down, and the rest runs', async () => {
     await using program = startProgram(['--config', DEBUG], { wrap: after('mount -t tmpfs none /proc') })
-    await degrades(program, /\/proc.*ENOENT/)
+    await degrades(program, /snapshot is down.*\/proc.*ENOENT/)
+    assert.match(program.stderr(), /probes is down.*nothing is pinged: .*\/proc/)
+    assert.match(program.stderr(), /translation is down.*who answers.*\/proc/)
   })
 
   it('no cgroup v2: everything counts as of the host, and how to get it', async () => {

@@ -46,6 +46,22 @@ describe('a reload', () => {
     )
   })
 
+  it('that takes the last exporter away that somebody reads tells so', async () => {
+    const both = pipeline(BASE, { exporters: '[memory, memory/2]' })
+    const { service, readersGo, unread, configOf } = await serviceOf(both)
+    await service.start()
+    readersGo.get('memory')!()
+    await service.reload(await configOf(pipeline(BASE, { exporters: '[memory/2]' })))
+    assert.equal(unread.length, 0)
+    await service.reload(await configOf(both))
+    readersGo.get('memory')!()
+    await new Promise(setImmediate)
+    assert.equal(unread.length, 0)
+    await service.reload(await configOf(BASE))
+    assert.equal(unread.length, 1)
+    await service.stop()
+  })
+
   it('takes a processor into the path, and out of it, while the rest runs', async () => {
     const { service, journal, deliver, configOf } = await serviceOf(BASE)
     await service.start()

@@ -140,4 +140,16 @@ service: {pipelines: {metrics: {receivers: [script, script/2], exporters: [memor
     assert.deepEqual(fatal.map(String), ['Error: device gone'])
     await service.stop()
   })
+
+  it('tells when nobody reads any of its exporters any more, and not before', async () => {
+    const { service, readersGo, unread } = await serviceOf(TWO_PIPELINES)
+    await service.start()
+    readersGo.get('memory')!()
+    await new Promise(setImmediate)
+    assert.equal(unread.length, 0)
+    readersGo.get('memory/2')!()
+    await new Promise(setImmediate)
+    assert.equal(unread.length, 1)
+    await service.stop()
+  })
 })

@@ -18,6 +18,8 @@ export function createTestComponents() {
   const journal: string[] = []
   const received = new Map<string, Batch[]>()
   const receivers = new Map<string, { next: Consumer; log: Logger }>()
+  /** By exporter: whoever read what it writes goes. */
+  const readersGo = new Map<string, () => void>()
 
   interface ScriptConfig {
     start?: string | undefined
@@ -105,7 +107,10 @@ export function createTestComponents() {
       if (config.create === 'throw') throw new Error('no memory')
       const kept: Batch[] = []
       received.set(id.toString(), kept)
+      const { promise: unread, resolve } = Promise.withResolvers<void>()
+      readersGo.set(id.toString(), resolve)
       return {
+        unread,
         start: async () => void journal.push(`start ${id}`),
         async stop() {
           if (config.stop_after < 0) throw new Error('disk full')
@@ -137,7 +142,14 @@ export function createTestComponents() {
   /** Lets a running receiver deliver a batch. */
   const deliver = (id: string, batch: Batch) => receivers.get(id)!.next.consume(batch)
   const logOf = (id: string) => receivers.get(id)!.log
-  return { journal, received, deliver, logOf, entries: [receiver, processor, exporter, extension].map(toEntry) }
+  return {
+    journal,
+    received,
+    readersGo,
+    deliver,
+    logOf,
+    entries: [receiver, processor, exporter, extension].map(toEntry),
+  }
 }
 
 export function toEntry(factory: Factory): ComponentEntry {

@@ -9,6 +9,7 @@ export async function serviceOf(yaml: string) {
   const components = createTestComponents()
   const lines: string[] = []
   const fatal: Error[] = []
+  const unread: true[] = []
   const registry = createRegistry(components.entries)
   const configOf = (text: string) => loadConfig({ uris: [`yaml:${text}`], registry })
   const write = (line: string) => void lines.push(line)
@@ -17,6 +18,7 @@ export async function serviceOf(yaml: string) {
     version: '1.2.3',
     logger: { log: logger.log, prepare: (options) => logger.prepare({ ...options, write }) },
     onFatal: (error) => fatal.push(error),
+    onUnread: () => unread.push(true),
   })
-  return { ...components, service, lines, fatal, configOf }
+  return { ...components, service, lines, fatal, unread, configOf }
 }

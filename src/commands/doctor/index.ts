@@ -4,6 +4,7 @@ import type { Config } from '../../config/index.ts'
 import { configError } from '../../errors.ts'
 import { takesUnicode, wantsColor } from '../../exporters/console/style.ts'
 import type { ConfigurationOptions } from '../configuration.ts'
+import { print } from '../print.ts'
 import { checkCapabilities } from './capabilities.ts'
 import { checkConntrack } from './conntrack.ts'
 import { checkConfiguration, checkExporters } from './exporters.ts'
@@ -41,7 +42,7 @@ export async function doctor({ output, version, ...options }: DoctorOptions): Pr
   const { stdout, env } = process
   const width = Math.min(WIDEST, Math.max(NARROWEST, stdout.columns ?? 80))
   const look = { width, color: wantsColor('auto', stdout.isTTY === true, env), unicode: takesUnicode(env) }
-  stdout.write(output === 'json' ? reportAsJson(subject, findings) : reportAsTable(subject, findings, look))
+  await print(output === 'json' ? reportAsJson(subject, findings) : reportAsTable(subject, findings, look))
   return EXIT_CODES[overall(findings)]
 }
 

@@ -38,6 +38,7 @@ export function createConsoleExporter({ id, config, fd, env, hostname }: Console
   let host: Host | undefined
   let timer: NodeJS.Timeout | undefined
   let firstDueMs = 0
+  const { promise: unread, resolve: leaveUnread } = Promise.withResolvers<void>()
 
   function draw(): void {
     cancel()
@@ -75,7 +76,9 @@ export function createConsoleExporter({ id, config, fd, env, hostname }: Console
   /** `netvitals | head`: the reader has seen enough. Other exporters go on. */
   function onClosed(error: NodeJS.ErrnoException): void {
     cancel()
-    host?.report(id, 'output', 'down', error.code === 'EPIPE' ? 'nobody reads it any more' : error.message)
+    const isUnread = error.code === 'EPIPE'
+    host?.report(id, 'output', 'down', isUnread ? 'nobody reads it any more' : error.message)
+    if (isUnread) leaveUnread()
   }
 
   async function drawPending(): Promise<void> {
@@ -112,6 +115,8 @@ export function createConsoleExporter({ id, config, fd, env, hostname }: Console
     },
 
     forceFlush: drawPending,
+
+    unread,
   }
 }
 

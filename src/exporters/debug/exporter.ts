@@ -32,6 +32,7 @@ export function createDebugExporter({ id, log, config, now }: DebugOptions): Exp
   const format = verbosity === 'detailed' ? formatDetailed : formatNormal
   let output: Output | undefined
   let host: Host | undefined
+  const { promise: unread, resolve: leaveUnread } = Promise.withResolvers<void>()
 
   function info(message: string, fields?: Counts): void {
     if (!passes(message)) return
@@ -43,9 +44,13 @@ export function createDebugExporter({ id, log, config, now }: DebugOptions): Exp
     async start(serviceHost) {
       host = serviceHost
       if (config.use_internal_logger) return
-      output = openOutputs(config.output_paths ?? ['stdout'], (path, error) =>
-        host?.report(id, path, 'down', error.code === 'EPIPE' ? 'nobody reads it any more' : error.message),
-      )
+      const left = new Set(config.output_paths ?? ['stdout'])
+      output = openOutputs([...left], (path, error) => {
+        const isUnread = error.code === 'EPIPE'
+        host?.report(id, path, 'down', isUnread ? 'nobody reads it any more' : error.message)
+        left.delete(path)
+        if (isUnread && left.size === 0) leaveUnread()
+      })
     },
 
     async stop() {
@@ -66,6 +71,8 @@ export function createDebugExporter({ id, log, config, now }: DebugOptions): Exp
     },
 
     async forceFlush() {},
+
+    unread,
   }
 }
 

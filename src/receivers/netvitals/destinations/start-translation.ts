@@ -1,3 +1,4 @@
+import { reasonOf } from '../../../errors.ts'
 import { lacking } from '../kernel/capabilities.ts'
 import { createConntrack } from '../kernel/conntrack.ts'
 import { createNamespaceFinder } from '../kernel/namespace-finder.ts'
@@ -22,20 +23,27 @@ export function startTranslation({ config, cgroupRoot, ...options }: StartTransl
     return undefined
   }
   const statusOf = together(options.report)
-  return createTranslation({
-    ...options,
-    report: statusOf('asking'),
-    maxRate: config.max_rate,
-    createConntrack,
-    createNamespaces: (conntrack) =>
-      createTranslatedNamespaces({
-        conntrack,
-        finder: createNamespaceFinder({ cgroupRoot }),
-        nodes: config.node_namespaces,
-        reportNodes: statusOf('nodes'),
-        reportContainers: statusOf('containers'),
-      }),
-  })
+  try {
+    return createTranslation({
+      ...options,
+      report: statusOf('asking'),
+      maxRate: config.max_rate,
+      createConntrack,
+      createNamespaces: (conntrack) =>
+        createTranslatedNamespaces({
+          conntrack,
+          finder: createNamespaceFinder({ cgroupRoot }),
+          nodes: config.node_namespaces,
+          reportNodes: statusOf('nodes'),
+          reportContainers: statusOf('containers'),
+        }),
+    })
+  } catch (error) {
+    // Without the addon nothing runs: the receiver cannot start.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_CONNTRACK') throw error
+    options.report('down', `who answers a translated address is not known: ${reasonOf(error)}`)
+    return undefined
+  }
 }
 
 /** One status for several: down while one of them is. */
