@@ -314,8 +314,8 @@ describe('splitting', () => {
     for await (const _ of encoder.encode(batch));
     const elapsedMs = performance.now() - started
     encoding = false
-    // Slices of 2 ms, or a little more each: far more turns than the one or two of an encoder that never yields.
-    assert.ok(turns >= elapsedMs / 10, `${turns} turns in ${elapsedMs} ms`)
+    // Slices of 2 ms, many times that on a busy machine: far more turns than the one or two of an encoder that never yields.
+    assert.ok(turns >= elapsedMs / 50, `${turns} turns in ${elapsedMs} ms`)
   })
 })
 
