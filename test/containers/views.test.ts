@@ -2,22 +2,16 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, type TestContext, test } from 'node:test'
 import type { Attributes } from '@opentelemetry/api'
 import { agentUnavailable } from '../kernel/agent.ts'
-import { removeCgroup } from './sandbox.ts'
+import { CONNECTIONS, HYBRID, isCgroup2, makeCgroup, noProcesses, PURE, runIn, UNIFIED } from './processes.ts'
 
 const V1 = '/sys/fs/cgroup/pids'
-const HYBRID = '/sys/fs/cgroup/unified'
-const PURE = '/sys/fs/cgroup'
-const CONNECTIONS = 10
-
-const isCgroup2 = (root: string) => existsSync(join(root, 'cgroup.controllers'))
-const unified = isCgroup2(HYBRID) ? HYBRID : PURE
-const unavailable = agentUnavailable() ?? (existsSync('/bin/busybox') ? undefined : 'needs busybox-static')
+const unavailable = agentUnavailable() ?? noProcesses()
 
 interface Collected {
   readonly connects: readonly { resource: Attributes; attributes: Attributes; value: number }[]
@@ -48,35 +42,6 @@ async function startInView(t: TestContext, script: string) {
   }
 }
 
-/** A cgroup in a hierarchy that is mounted at `root`, of the test's own. */
-function makeCgroup(t: TestContext, root: string, path: string): string {
-  const base = `netvitals-view-${randomBytes(4).toString('hex')}`
-  const directory = join(root, base, path)
-  mkdirSync(directory, { recursive: true })
-  t.after(() => {
-    for (let tries = 0; tries < 40 && !removeCgroup(join(root, base)); tries++)
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
-  })
-  return directory
-}
-
-/** A process that is in these cgroups and in a network of its own, or another's; it serves there, has dialled itself, and stays. */
-async function runIn(t: TestContext, cgroups: readonly string[], { network = '', port = 8080 } = {}) {
-  const enter = cgroups.map((cgroup) => `echo $$ >${cgroup}/cgroup.procs`).join('; ')
-  const dial = `busybox wget -q -O /dev/null http://127.0.0.1:${port}/nothing || true`
-  const script = `ip link set lo up; busybox httpd -p ${port}; i=0; while [ $i -lt ${CONNECTIONS} ]; do ${dial}; i=$((i+1)); done; echo done; read end`
-  const into = network === '' ? ['unshare', '--net'] : ['nsenter', `--net=${network}`, 'unshare']
-  const argv = [...into, '--pid', '--fork', '--kill-child', 'sh', '-c', script]
-  const child = spawn('sh', ['-ec', `${enter}; exec "$@"`, 'sh', ...argv], { stdio: ['pipe', 'pipe', 'ignore'] })
-  t.after(async () => {
-    child.kill('SIGKILL')
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  })
-  const [line] = await once(createInterface({ input: child.stdout }), 'line')
-  assert.equal(line, 'done')
-  return { network: `/proc/${child.pid}/ns/net` }
-}
-
 /** Connections dialled and accepted at a port, by an attribute of whose they are. */
 function counted({ connects }: Collected, port: number, attribute: string): Record<string, Record<string, number>> {
   const found: Record<string, Record<string, number>> = {}
@@ -102,9 +67,9 @@ for (const [view, script, why] of [
       const uid = randomUUID()
       const slice = `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${uid.replaceAll('-', '_')}.slice`
       const [service, pod, docker] = [
-        makeCgroup(t, unified, 'system.slice/view-demo.service'),
-        makeCgroup(t, unified, `${slice}/cri-containerd-${randomBytes(32).toString('hex')}.scope`),
-        makeCgroup(t, unified, `system.slice/docker-${id}.scope`),
+        makeCgroup(t, UNIFIED, 'system.slice/view-demo.service'),
+        makeCgroup(t, UNIFIED, `${slice}/cri-containerd-${randomBytes(32).toString('hex')}.scope`),
+        makeCgroup(t, UNIFIED, `system.slice/docker-${id}.scope`),
       ]
       await runIn(t, [service], { port: 8081 })
       await runIn(t, [pod], { port: 8082 })
@@ -126,10 +91,10 @@ describe('the view of a host with cgroup v1 alone', {
   timeout: 120_000,
 }, () => {
   test('shows containers and pods by their networks, and says what it lacks', async (t) => {
-    const { collect } = await startInView(t, `umount ${unified}`)
-    // There every process is in cgroup2's root, which nobody has mounted.
+    const { collect } = await startInView(t, `umount ${UNIFIED}`)
+    // There every process is in cgroup2's root, which nobody has mounted; what it does before anybody looks is the host's.
     const run = (path: string, options: { network?: string; port: number }) =>
-      runIn(t, [unified, makeCgroup(t, V1, path)], options)
+      runIn(t, [UNIFIED, makeCgroup(t, V1, path)], { idles: 5, ...options })
     const id = randomBytes(32).toString('hex')
     await run(`docker/${id}`, { port: 8081 })
     const uid = randomUUID()

@@ -99,7 +99,7 @@ describe('what this machine withholds', { skip: notRoot, concurrency: 2 }, () =>
 
   it('/proc is not there: what is down, and the rest runs', async () => {
     await using program = startProgram(['--config', DEBUG], { wrap: after('mount -t tmpfs none /proc') })
-    await degrades(program, /snapshot is down.*\/proc.*ENOENT/)
+    await degrades(program, /containers is down.*\/proc.*ENOENT/)
     assert.match(program.stderr(), /probes is down.*nothing is pinged: .*\/proc/)
     assert.match(program.stderr(), /translation is down.*who answers.*\/proc/)
   })

@@ -6,7 +6,7 @@ import { metrics, scopeName } from '../../src/receivers/netvitals/metrics/metric
 import { type Child, eventually } from './child.ts'
 import { buildCollector, freePorts, startCollector } from './collector.ts'
 import { createContainers, noContainers, type TestContainers } from './containers.ts'
-import { ROOT, ready, STACK_TRACE, startProgram } from './program.ts'
+import { inline, ROOT, ready, STACK_TRACE, startProgram } from './program.ts'
 import { firstData, latest, total } from './received.ts'
 
 const built = await buildCollector()
@@ -193,14 +193,20 @@ describe('netvitals and a real Collector', { skip: noHost ?? built.skip ?? false
     await using collector = await startCollector({ binary })
     const exporter = { otlp: { protocol: 'grpc', endpoint: `http://${collector.endpoint}` } }
     const telemetry = { metrics: { readers: [{ periodic: { interval: 500, exporter } }] } }
+    const receivers = { netvitals: { probes: { interval: '1s', timeout: '500ms' } } }
+    await using containers = createContainers()
     await using program = startProgram(
-      [...CONFIG, ...EVERY('1s'), '--config', `yaml:${JSON.stringify({ service: { telemetry } })}`],
-      { env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint } },
+      [...CONFIG, ...EVERY('1s'), '--config', inline({ receivers, service: { telemetry } })],
+      {
+        env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint },
+      },
     )
     await ready(program)
-    const points = await eventually('points that it counted as sent', async () => {
+    await traffic(containers, 10, 100, 1)
+    const points = await eventually('points and probes that it counted as sent', async () => {
       const found = await latest(collector)
-      return total(found, 'otelcol_exporter_sent_metric_points', { exporter: 'otlp_grpc' }) > 0 ? found : undefined
+      const sent = total(found, 'otelcol_exporter_sent_metric_points', { exporter: 'otlp_grpc' })
+      return sent > 0 && total(found, 'netvitals.probe.sent') > 0 ? found : undefined
     })
     const own = points.filter(({ scope }) => scope !== scopeName)
     const names = new Set(own.map(({ name }) => name))

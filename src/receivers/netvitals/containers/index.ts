@@ -73,8 +73,9 @@ const LATE_MS = 5_000
 /** At most one walk in the background per second, which gives the event loop back after WALK_SLICE_MS. */
 const WALK_PAUSE_MS = 1000
 const WALK_SLICE_MS = 4
-/** No record tells of network namespaces that come and go. */
-const NETWORKS_MS = 5_000
+/** No record tells of network namespaces that come and go: they are walked so often, and for that part of the time. */
+const NETWORKS_PAUSE_MS = 1_000
+const NETWORKS_PAUSE_FACTOR = 50
 
 /**
  * Keeps cgroup id -> container from the kernel's records of cgroups made and removed and from a walk at start.
@@ -239,6 +240,15 @@ export function createContainers(options: ContainersOptions = {}): Containers {
     }, WALK_PAUSE_MS).unref()
   }
 
+  function walkAgain(afterMs: number): void {
+    clearTimeout(networksTimer)
+    networksTimer = setTimeout(async () => {
+      const began = now()
+      await resync()
+      if (!stopped) walkAgain(Math.max(NETWORKS_PAUSE_MS, (now() - began) * NETWORKS_PAUSE_FACTOR))
+    }, afterMs).unref()
+  }
+
   function resync(): Promise<void> {
     walking ??= walk().finally(() => {
       walking = undefined
@@ -278,15 +288,15 @@ export function createContainers(options: ContainersOptions = {}): Containers {
       stopped = false
       sweepTimer ??= setInterval(registry.sweep, Math.max(1000, lingerMs / 4)).unref()
       view = findView()
-      if (view?.networks) networksTimer ??= setInterval(resync, NETWORKS_MS).unref()
       await resync()
+      if (view?.networks && !stopped) walkAgain(NETWORKS_PAUSE_MS)
     },
 
     async stop() {
       stopped = true
       clearTimeout(walkTimer)
       clearInterval(sweepTimer)
-      clearInterval(networksTimer)
+      clearTimeout(networksTimer)
       walkTimer = sweepTimer = networksTimer = undefined
       resolver.stop()
       runtimes.close()
