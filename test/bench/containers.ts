@@ -6,13 +6,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findCgroupMount } from '../../src/receivers/netvitals/containers/cgroupfs.ts'
+import { removeCgroup } from '../containers/sandbox.ts'
 import { type Agent, startAgent } from '../kernel/agent.ts'
 import { pointsOf } from '../kernel/points.ts'
 import { serveDocker } from '../receivers/netvitals/containers/runtime-servers.ts'
 import { atMost, type BenchRow, information } from './row.ts'
 
 /** So many that Node's own memory is as large as it gets. */
-const WARM_UP = 500
+const WARM_UP = 1_000
+const WARM_UP_PER_SECOND = 40
 const CONTAINERS = 1_000
 const PER_SECOND = 12
 const CONNECTIONS = 3
@@ -49,7 +51,7 @@ async function churn(cleanups: (() => unknown)[]): Promise<BenchRow[]> {
   mkdirSync(parent)
   cleanups.push(() => {
     rmSync(directory, { recursive: true })
-    rmdirSync(parent)
+    removeCgroup(parent)
   })
   const server = createServer((socket) => socket.on('error', () => {}).end()).listen(0, '0.0.0.0')
   cleanups.push(() => server.close())
@@ -70,7 +72,7 @@ async function churn(cleanups: (() => unknown)[]): Promise<BenchRow[]> {
   const seen = new Map<number, Seen>()
   const wrong: string[] = []
   const stopWatching = watch(agent, port, seen, wrong)
-  const run = async (from: number, count: number) => {
+  const run = async (from: number, count: number, perSecond: number) => {
     const running: Promise<void>[] = []
     for (let n = from; n < from + count; n++) {
       known.set(idOf(n), { Name: `/web-${n}`, Config: { Image: 'nginx:1', Labels: {} } })
@@ -80,15 +82,15 @@ async function churn(cleanups: (() => unknown)[]): Promise<BenchRow[]> {
           seen.get(n)!.endedMs = Date.now()
         }),
       )
-      await sleep(1_000 / PER_SECOND)
+      await sleep(1_000 / perSecond)
     }
     await Promise.all(running)
     await sleep(SETTLE_MS)
     known.clear()
   }
-  await run(0, WARM_UP)
+  await run(0, WARM_UP, WARM_UP_PER_SECOND)
   const before = memory()
-  await run(WARM_UP, CONTAINERS)
+  await run(WARM_UP, CONTAINERS, PER_SECOND)
   await stopWatching()
   const after = memory()
 
@@ -137,6 +139,8 @@ function watch(agent: Agent, port: number, seen: Map<number, Seen>, wrong: strin
       take(await agent.collect())
     }
   })()
+  // Told when it is stopped, so that what was made is removed first.
+  cycles.catch(() => {})
 
   function take(batch: Awaited<ReturnType<Agent['collect']>>): void {
     const dialled = { direction: 'outbound', 'destination.port': port }
