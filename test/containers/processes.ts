@@ -6,6 +6,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
+import { eventually } from '../e2e/child.ts'
 import { removeCgroup } from './sandbox.ts'
 
 export const HYBRID = '/sys/fs/cgroup/unified'
@@ -19,32 +20,36 @@ export const CONNECTIONS = 10
 /** Why `runIn` can't be, or undefined. */
 export const noProcesses = () => (existsSync('/bin/busybox') ? undefined : 'needs busybox-static')
 
-/** A cgroup in a hierarchy that is mounted at `root`, of the test's own. */
-export function makeCgroup(t: TestContext, root: string, path: string): string {
-  const base = `netvitals-view-${randomBytes(4).toString('hex')}`
-  const directory = join(root, base, path)
-  mkdirSync(directory, { recursive: true })
-  t.after(() => {
-    for (let tries = 0; tries < 40 && !removeCgroup(join(root, base)); tries++)
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
-  })
-  return directory
+/** Where a hierarchy is mounted, and a path below a cgroup of the test's own in it; '' is the hierarchy's root. */
+export type Place = readonly [root: string, path: string]
+
+export interface RunInOptions {
+  readonly port: number
+  /** A network namespace to be in, `/proc/<pid>/ns/net`; a new one when absent. */
+  readonly network?: string
+  /** Seconds before it dials. */
+  readonly idles?: number
 }
 
-/**
- * A process that is in these cgroups and in a network of its own, or another's; it serves there, has dialled itself after
- * `idles` seconds, and stays.
- */
-export async function runIn(t: TestContext, cgroups: readonly string[], { network = '', port = 8080, idles = 0 } = {}) {
+/** A process in cgroups that go with it; it serves in its network, has dialled itself there CONNECTIONS times, and stays. */
+export async function runIn(t: TestContext, places: readonly Place[], { port, network, idles = 0 }: RunInOptions) {
+  const base = `netvitals-view-${randomBytes(4).toString('hex')}`
+  const cgroups = places.map(([root, path]) => (path === '' ? root : join(root, base, path)))
+  for (const cgroup of cgroups) mkdirSync(cgroup, { recursive: true })
   const enter = cgroups.map((cgroup) => `echo $$ >${cgroup}/cgroup.procs`).join('; ')
   const dial = `busybox wget -q -O /dev/null http://127.0.0.1:${port}/nothing || true`
   const script = `ip link set lo up; busybox httpd -p ${port}; sleep ${idles}; i=0; while [ $i -lt ${CONNECTIONS} ]; do ${dial}; i=$((i+1)); done; echo done; read end`
-  const into = network === '' ? ['unshare', '--net'] : ['nsenter', `--net=${network}`, 'unshare']
+  const into = network === undefined ? ['unshare', '--net'] : ['nsenter', `--net=${network}`, 'unshare']
   const argv = [...into, '--pid', '--fork', '--kill-child', 'sh', '-c', script]
   const child = spawn('sh', ['-ec', `${enter}; exec "$@"`, 'sh', ...argv], { stdio: ['pipe', 'pipe', 'ignore'] })
   t.after(async () => {
     child.kill('SIGKILL')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    // What it leaves in its cgroup dies a moment later.
+    await eventually('its cgroups are gone', () => {
+      const gone = places.map(([root]) => removeCgroup(join(root, base)))
+      return gone.every(Boolean) || undefined
+    })
   })
   const [line] = await once(createInterface({ input: child.stdout }), 'line')
   assert.equal(line, 'done')

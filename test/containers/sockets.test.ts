@@ -7,7 +7,7 @@ import { eventually } from '../e2e/child.ts'
 import { agentUnavailable, startAgent } from '../kernel/agent.ts'
 import { pointsOf } from '../kernel/points.ts'
 import { listen, serveDocker, socketDirectory } from '../receivers/netvitals/containers/runtime-servers.ts'
-import { CONNECTIONS, makeCgroup, noProcesses, runIn, UNIFIED } from './processes.ts'
+import { CONNECTIONS, noProcesses, runIn, UNIFIED } from './processes.ts'
 
 const newId = () => randomBytes(32).toString('hex')
 
@@ -74,7 +74,7 @@ async function holds(t: TestContext, behave: (socket: Socket) => void): Promise<
     return found
   }
 
-  for (const path of Object.values(paths)) await runIn(t, [makeCgroup(t, UNIFIED, path)], { port: 8099 })
+  for (const path of Object.values(paths)) await runIn(t, [[UNIFIED, path]], { port: 8099 })
   const first = await exported()
   assert.equal(first['sockets-demo.service']?.value, CONNECTIONS, 'what nobody is asked for waits for nobody')
   const all = await eventually('all are exported', async () => {

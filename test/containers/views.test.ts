@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { describe, type TestContext, test } from 'node:test'
 import type { Attributes } from '@opentelemetry/api'
 import { agentUnavailable } from '../kernel/agent.ts'
-import { CONNECTIONS, HYBRID, isCgroup2, makeCgroup, noProcesses, PURE, runIn, UNIFIED } from './processes.ts'
+import { CONNECTIONS, HYBRID, isCgroup2, noProcesses, PURE, runIn, UNIFIED } from './processes.ts'
 
 const V1 = '/sys/fs/cgroup/pids'
 const unavailable = agentUnavailable() ?? noProcesses()
@@ -66,14 +66,10 @@ for (const [view, script, why] of [
       const id = randomBytes(32).toString('hex')
       const uid = randomUUID()
       const slice = `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${uid.replaceAll('-', '_')}.slice`
-      const [service, pod, docker] = [
-        makeCgroup(t, UNIFIED, 'system.slice/view-demo.service'),
-        makeCgroup(t, UNIFIED, `${slice}/cri-containerd-${randomBytes(32).toString('hex')}.scope`),
-        makeCgroup(t, UNIFIED, `system.slice/docker-${id}.scope`),
-      ]
-      await runIn(t, [service], { port: 8081 })
-      await runIn(t, [pod], { port: 8082 })
-      await runIn(t, [docker], { port: 8083 })
+      const scope = `cri-containerd-${randomBytes(32).toString('hex')}.scope`
+      await runIn(t, [[UNIFIED, 'system.slice/view-demo.service']], { port: 8081 })
+      await runIn(t, [[UNIFIED, `${slice}/${scope}`]], { port: 8082 })
+      await runIn(t, [[UNIFIED, `system.slice/docker-${id}.scope`]], { port: 8083 })
       const collected = await collect()
       assert.deepEqual(counted(collected, 8081, 'systemd.unit'), { 'view-demo.service': both })
       assert.deepEqual(counted(collected, 8082, 'k8s.pod.uid'), { [uid]: both })
@@ -94,7 +90,14 @@ describe('the view of a host with cgroup v1 alone', {
     const { collect } = await startInView(t, `umount ${UNIFIED}`)
     // There every process is in cgroup2's root, which nobody has mounted; what it does before anybody looks is the host's.
     const run = (path: string, options: { network?: string; port: number }) =>
-      runIn(t, [UNIFIED, makeCgroup(t, V1, path)], { idles: 5, ...options })
+      runIn(
+        t,
+        [
+          [UNIFIED, ''],
+          [V1, path],
+        ],
+        { idles: 3, ...options },
+      )
     const id = randomBytes(32).toString('hex')
     await run(`docker/${id}`, { port: 8081 })
     const uid = randomUUID()
