@@ -80,12 +80,18 @@ export function createLives(options: LivesOptions): Lives {
     return state
   }
 
+  /** Whether it waits, through however many between them, for the other's last values. */
+  function isAfter(later: ContainerState, state: ContainerState): boolean {
+    for (let next = state.successor; next; next = next.successor) if (next === later) return true
+    return false
+  }
+
   /** It was never exported. */
   function rename(state: ContainerState, attributes: Attributes): void {
     const other = containers.byInstance(instanceOf(attributes))
     if (other !== undefined && other !== state) {
-      // It ended, and its successor is known by that name already.
-      if (state.ended && !other.ended) return
+      // It ended, and its successor is known by that name already: perhaps one that ended too.
+      if (state.ended && (!other.ended || isAfter(other, state))) return
       succeed(other, state)
     }
     containers.rename(state, attributes, clock.cycles)

@@ -355,3 +355,18 @@ test('it stays so when everything happens while a cycle is being collected', asy
     { numRuns: 1_000 },
   )
 })
+
+// Two of one service.instance.id, renamed and begun anew while a cycle is collected: each waited for the other.
+test('of two that one name takes turns between, neither waits for the other', async () => {
+  await live(
+    [
+      { do: 'link', container: 0, kind: 0, destination: 0 },
+      { do: 'collect', during: true },
+      { do: 'identify', container: 0, instance: 0, image: 0 },
+      { do: 'link', container: 1, kind: 0, destination: 0 },
+      { do: 'end', container: 1 },
+      { do: 'add', user: 0, column: 0, delta: 1 },
+    ],
+    0,
+  )
+})
