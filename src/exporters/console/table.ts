@@ -3,8 +3,8 @@ import { type Cell, COLUMNS, type Column, type Context, REDUCTIONS, WHY_COLUMN }
 import type { Span, Style } from './style.ts'
 import { displayWidth, pad, truncateEnd, truncateMiddle } from './text.ts'
 
-/** Room that both names get before any other column does, as far as they are as long. */
-const COMFORTABLE_NAME_WIDTH = 17
+/** Room that names get before any other column does, as far as they are as long: `docker 0123456789ab`, `10.0.0.1:65535`. */
+const COMFORTABLE_NAME_WIDTHS = [19, 15] as const
 const SHORTEST_NAME_WIDTH = 6
 const LONGEST_NAME_WIDTH = 64
 const SHORTEST_REASON_WIDTH = 14
@@ -20,7 +20,7 @@ export interface Layout {
  */
 export function fit(links: readonly Link[], width: number, context: Context): Layout {
   const needs = COLUMNS.filter((column) => column.width === undefined).map((column) => need(column, links, context))
-  const comfortable = sum(needs.map((value) => Math.min(value, COMFORTABLE_NAME_WIDTH)))
+  const comfortable = sum(needs.map((value, index) => Math.min(value, COMFORTABLE_NAME_WIDTHS[index]!)))
   let columns = [...COLUMNS]
   for (const id of REDUCTIONS) {
     if (fixedWidth(columns) + comfortable <= width) break
