@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ProbeOutcome } from '../../src/receivers/netvitals/kernel/native.ts'
+import { readHeldPackets, startLine } from '../faults/line.ts'
 import { createLab, type Lab, labUnavailable, type Namespace } from '../kernel/lab.ts'
 import { pingProcess } from './ping-processes.ts'
 import { arrived, echo, enter, probing, type Result } from './probing.ts'
@@ -45,6 +46,43 @@ describe('the time that a prober measures', { skip: labUnavailable() ?? false },
       queued!.rttSeconds * 1000 > leastMs && queued!.rttSeconds * 1000 < mostMs + 20,
       `${leastMs} to ${mostMs} ms`,
     )
+  })
+
+  it('has all of the 47 ms that a packet waits on its own way out', async (t) => {
+    const LENGTH = 88
+    const folder = mkdtempSync(join(tmpdir(), 'netvitals-queue-'))
+    const log = join(folder, 'log')
+    const end = (name: string, namespace: Namespace, far: Namespace) => ({
+      name,
+      namespace,
+      farHalf: { namespace: far, device: 'eth0' },
+    })
+    const path = { from: end('client', client, server), to: end('server', server, client) }
+    const line = await startLine(path, { delay: { latencyUs: 47_000, jitterUs: 0, correlationPercent: 0 } }, log)
+    t.after(async () => {
+      await line.stop()
+      rmSync(folder, { recursive: true })
+    })
+    const { prober, ask } = probing(t)
+    const netns = await enter(prober, client.path, { ...echo, payloadBytes: LENGTH - 8, timeoutMs: 2_000 })
+    const seenMs: number[] = []
+    for (const address of [server.ipv4, server.ipv6])
+      for (let i = 0; i < 10; i++) {
+        const [answer] = await ask({ netns, address })
+        assert.equal(answer!.outcome, reply)
+        seenMs.push(answer!.rttSeconds * 1_000)
+      }
+    await line.stop()
+    const heldMs = readHeldPackets(log)
+      .filter(({ length }) => length === LENGTH + 20 || length === LENGTH + 40)
+      .map(({ heldUs }) => heldUs / 1_000)
+    assert.equal(heldMs.length, seenMs.length)
+    for (const [index, seen] of seenMs.entries())
+      assert.ok(seen >= 47 && seen >= heldMs[index]!, `${seen} ms, held for ${heldMs[index]} ms`)
+    // The way there and back, and waking whoever held it: the best of ten does not wait for a processor.
+    const rest = seenMs.map((seen, index) => seen - heldMs[index]!)
+    assert.ok(Math.min(...rest) < 1, `${rest.join(', ')} ms beyond what the line held`)
+    t.diagnostic(`47 ms meant; held for ${heldMs[0]}, seen ${seenMs[0]}`)
   })
 
   it('does not have the 5 s for which the process was stopped', async (t) => {
