@@ -138,6 +138,8 @@ export function createLinks(options: LinksOptions): Links {
     containers,
     onMoved: (cgroups, nowMs) => eachOf(cgroups, (entry) => move(entry, nowMs)),
     onDecided: (cgroups) => eachOf(cgroups, (entry) => tell(entry, undefined)),
+    onReused: (cgroup) =>
+      eachOf(new Set([cgroup]), (entry) => (users[entry] === 0 ? forget(entry) : table.hide(entry))),
     onEnded: (ref) => observer?.containerEnded(ref),
   })
   let observer: OutboundObserver | undefined

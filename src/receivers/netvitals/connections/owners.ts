@@ -19,11 +19,14 @@ export interface OwnersOptions {
   readonly onMoved: (cgroups: ReadonlySet<bigint>, nowMs: number) => void
   /** Of these it was open whether they are wanted: they are. */
   readonly onDecided: (cgroups: ReadonlySet<bigint>) => void
+  /** Connections of this cgroup so far were another's, which is gone. */
+  readonly onReused: (cgroup: bigint) => void
   /** Nothing is told under this ref any more. */
   readonly onEnded: (ref: ContainerRef) => void
 }
 
-export function createOwners({ store, containers, onMoved, onDecided, onEnded }: OwnersOptions): Owners {
+export function createOwners(options: OwnersOptions): Owners {
+  const { store, containers, onMoved, onDecided, onReused, onEnded } = options
   const refs = new Map<bigint, ContainerRef>()
   const refsByKey = new Map<string, ContainerRef>()
   const removed: { id: bigint; atMs: number }[] = []
@@ -44,7 +47,13 @@ export function createOwners({ store, containers, onMoved, onDecided, onEnded }:
     return ref
   }
 
+  containers.onReused((id) => {
+    if (refs.delete(id)) onReused(id)
+  })
+
   containers.onResolved((id, container) => {
+    // Nothing of it was seen: no series for that.
+    if (!refs.has(id)) return
     const nowMs = Date.now()
     own(id, container, nowMs)
     onMoved(new Set([id]), nowMs)

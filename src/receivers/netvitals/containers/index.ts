@@ -316,6 +316,7 @@ export function createContainers(options: ContainersOptions = {}): Containers {
     cgroupRemoved: registry.remove,
     onEnd: registry.onEnd,
     onResolved: registry.onResolved,
+    onReused: registry.onReused,
     onIdentified: registry.onIdentified,
     identities() {
       const bySource = new Map<string, number>()

@@ -46,24 +46,25 @@ export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: Reg
   const endListeners: ((container: Container) => void)[] = []
   const identifiedListeners: ((before: Container, now: Container, ids: readonly bigint[]) => void)[] = []
   const resolvedListeners: ((id: bigint, container: Container) => void)[] = []
+  const reusedListeners: ((id: bigint) => void)[] = []
   let walk = 0
 
-  function learn(id: bigint, path: string): void {
+  /** `mayHaveSeveral`: another id with the container's own path is no sign that the one before has ended. */
+  function learn(id: bigint, path: string, mayHaveSeveral = false): void {
     const known = entries.get(id)
     if (known !== undefined && !unknown.has(id)) {
       known.seen = walk
       return
     }
     const identity = parsePath(path)
-    const life = identity.key === HOST.key ? ofHost : owner(identity, id, path)
+    const life = identity.key === HOST.key ? ofHost : owner(identity, id, !mayHaveSeveral && path === identity.key)
     entries.set(id, { life, gone: false, seen: walk })
     if (unknown.delete(id) && life !== ofHost) for (const tell of resolvedListeners) tell(id, life.container)
   }
 
-  function owner(identity: CgroupIdentity, id: bigint, path: string): Life {
+  function owner(identity: CgroupIdentity, id: bigint, own: boolean): Life {
     let life = lives.get(identity.key)
     let begun: CgroupIdentity | undefined
-    const own = path === identity.key
     // The same path under another id: the one before has ended, though its record was lost.
     if (own && life?.ownId !== undefined && life.ownId !== id) {
       end(life)
@@ -139,16 +140,20 @@ export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: Reg
       for (const [id, entry] of entries) if (!entry.gone && entry.seen < walk && met(id)) remove(id)
     },
 
-    /** As `see`, of a number that is given out again: who had it before has it no more, and whoever asked is told. */
-    seeAnew(directory: CgroupDirectory): void {
-      const { id, path } = directory
+    /**
+     * As `see`, of what a container may have several of, under a number that is given out again: who had it before has it
+     * no more, and whoever asked is told.
+     */
+    seeAnew({ id, path }: CgroupDirectory): void {
       const entry = entries.get(id)
+      const begins = (entry === undefined || entry.gone) && !unknown.has(id)
       const isAnother = entry !== undefined && (entry.gone || entry.life.container.key !== parsePath(path).key)
       if (isAnother) {
         remove(id)
         forget(id, entry)
       }
-      learn(id, path)
+      if (begins) for (const tell of reusedListeners) tell(id)
+      learn(id, path, true)
       if (isAnother) for (const tell of resolvedListeners) tell(id, entries.get(id)!.life.container)
     },
 
@@ -180,6 +185,7 @@ export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: Reg
       void identifiedListeners.push(listener),
     onEnd: (listener: (container: Container) => void): void => void endListeners.push(listener),
     onResolved: (listener: (id: bigint, container: Container) => void): void => void resolvedListeners.push(listener),
+    onReused: (listener: (id: bigint) => void): void => void reusedListeners.push(listener),
     size: (): { cgroups: number; containers: number } => ({ cgroups: entries.size, containers: lives.size }),
   }
 }

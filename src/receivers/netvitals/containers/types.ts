@@ -41,6 +41,8 @@ export interface Containers {
    * container's. Whoever keeps the answer of `byCgroup` by id corrects it here.
    */
   onResolved(listener: (id: bigint, container: Container) => void): void
+  /** Called when a network begins: what was answered for its id before, if anything, was another's that had the number. */
+  onReused(listener: (id: bigint) => void): void
   /**
    * Called when a runtime or the Kubernetes API told more of a container than its path, or than before: `now` takes the
    * place of `before` in all answers, for these ids. Of a container that ended too, as long as it is answered.

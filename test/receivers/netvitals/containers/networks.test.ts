@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Container, createContainers } from '../../../../src/receivers/netvitals/containers/index.ts'
-import { networkId, walkNetworks } from '../../../../src/receivers/netvitals/containers/networks.ts'
+import { networkId } from '../../../../src/receivers/netvitals/containers/networks.ts'
+import { createProc, HOST_NET, viewOf } from './proc.ts'
 
 const A = 'a1'.repeat(32)
 const B = 'b2'.repeat(32)
@@ -12,38 +12,6 @@ const PAUSE = 'f0'.repeat(32)
 const UID = '2942c55e-c9cb-428a-93f4-eaf89c1f3ce0'
 const POD = `/kubepods/burstable/pod${UID}`
 const SLICE = `/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${UID.replaceAll('-', '_')}.slice`
-const HOST_NET = 4_026_531_840
-
-interface Process {
-  readonly network: number
-  /** In the v1 hierarchies; the one of cgroup2 is the root, as on a host that has none mounted. */
-  readonly cgroup: string
-  readonly comm?: string
-}
-
-/** A /proc as the kernel writes it. */
-function createProc(t: TestContext) {
-  const root = mkdtempSync(join(tmpdir(), 'netvitals-proc-'))
-  t.after(() => rmSync(root, { recursive: true }))
-  const proc = {
-    root,
-    add(pid: number, { network, cgroup, comm = 'app' }: Process) {
-      mkdirSync(join(root, `${pid}/ns`), { recursive: true })
-      symlinkSync(`net:[${network}]`, join(root, `${pid}/ns/net`))
-      const lines = [`12:pids:${cgroup}`, `4:cpu,cpuacct:${cgroup}`, `1:name=systemd:${cgroup}`, '0::/']
-      writeFileSync(join(root, `${pid}/cgroup`), `${lines.join('\n')}\n`)
-      writeFileSync(join(root, `${pid}/comm`), `${comm}\n`)
-    },
-    end: (pid: number) => rmSync(join(root, `${pid}`), { recursive: true }),
-    networks: () =>
-      Object.fromEntries(
-        [...walkNetworks(root)].flatMap((each) => (each ? [[Number(each.id & 0xffff_ffffn), each.path]] : [])),
-      ),
-  }
-  proc.add(1, { network: HOST_NET, cgroup: '/init.scope' })
-  return proc
-}
-
 test('a network namespace is of the container in it, and that of init is the host', (t) => {
   const proc = createProc(t)
   proc.add(100, { network: 7, cgroup: `/docker/${A}` })
@@ -106,16 +74,13 @@ test('a process that goes while it is looked at, or may not be looked at, is pas
 })
 
 async function started(t: TestContext, procPath: string) {
-  const mountinfo = join(procPath, 'mountinfo')
-  writeFileSync(mountinfo, '32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n')
   const reports: [string, string | undefined][] = []
   const ended: Container[] = []
   const resolved: [bigint, string | undefined][] = []
   const containers = createContainers({
     host: { name: 'node-1', id: 'f00d' },
     runtimes: [],
-    mountinfoPath: mountinfo,
-    procPath,
+    ...viewOf(procPath),
     // However slow this machine is, a look sees everything.
     now: () => 0,
     report: (status, detail) => reports.push([status, detail]),
@@ -190,4 +155,41 @@ test('an inode that comes back after its end is a container that begins again', 
   assert.equal(second.id, A)
   assert.notEqual(second, first)
   assert.equal(ended.length, 1)
+})
+
+test('a container with several networks is one, however often it is looked at, until the last of them goes', async (t) => {
+  const proc = createProc(t)
+  for (const network of [7, 8, 9]) proc.add(93 + network, { network, cgroup: `/docker/${A}` })
+  const { containers, ended, resolved } = await started(t, proc.root)
+  const container = containers.byCgroup(networkId(7))
+  for (let walks = 0; walks < 3; walks++) await containers.resync()
+  for (const network of [7, 8, 9]) assert.equal(containers.byCgroup(networkId(network)), container)
+  assert.deepEqual([ended, resolved], [[], []])
+  proc.end(100)
+  proc.end(102)
+  await containers.resync()
+  assert.deepEqual(ended, [])
+  proc.end(101)
+  await containers.resync()
+  assert.deepEqual(ended, [container])
+})
+
+test('a hundred networks that come and go leave nothing behind, whether their numbers are given out again or not', async (t) => {
+  const proc = createProc(t)
+  proc.add(10, { network: 7, cgroup: `/docker/${A}` })
+  const { containers, ended } = await started(t, proc.root)
+  const before = containers.identities()
+  const ids = Array.from({ length: 100 }, (_, i) => i.toString(16).padStart(64, '0'))
+  for (const first of [1_000, 1_000, 2_000]) {
+    for (const [i, id] of ids.entries()) proc.add(100 + i, { network: first + i, cgroup: `/docker/${id}` })
+    await containers.resync()
+    assert.equal(containers.identities().bySource.get('network'), 1 + ids.length)
+    for (const i of ids.keys()) proc.end(100 + i)
+    await containers.resync()
+    assert.deepEqual(containers.identities(), before)
+  }
+  assert.deepEqual(
+    ended.map(({ id }) => id),
+    [...ids, ...ids, ...ids],
+  )
 })
