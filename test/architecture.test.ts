@@ -11,7 +11,13 @@ const COMMON = ['src/log.ts', 'src/errors.ts']
 /** The types of a configuration's fields: the vocabulary of every config.ts. */
 const FIELDS = 'src/config/fields.ts'
 /** What any component may use, besides its own folder. */
-const FOR_COMPONENTS = ['src/component/types.ts', FIELDS, 'src/config/value.ts', 'src/config/duration.ts']
+const FOR_COMPONENTS = [
+  'src/component/types.ts',
+  'src/component/data-model.ts',
+  FIELDS,
+  'src/config/value.ts',
+  'src/config/duration.ts',
+]
 const NV = 'src/receivers/netvitals'
 
 /**
@@ -33,16 +39,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/extensions',
   ],
   'src/component/types.ts': ['type:src/log.ts'],
+  'src/component/data-model.ts': [],
   'src/service': ['src/component', 'src/config'],
   'src/commands': ['src'],
   'src/main.ts': ['src'],
+  'src/deltas': ['type:src/component/types.ts', 'src/component/data-model.ts'],
   'src/links': ['type:src/component/types.ts'],
   'src/kubernetes': [],
-  'src/processors': FOR_COMPONENTS,
+  'src/processors': [...FOR_COMPONENTS, 'src/deltas'],
   'src/connectors': FOR_COMPONENTS,
   'src/extensions': FOR_COMPONENTS,
   'src/exporters': [...FOR_COMPONENTS, 'src/exporters/sending', 'src/links', 'src/kubernetes'],
-  'src/exporters/sending': FOR_COMPONENTS,
+  'src/exporters/sending': [...FOR_COMPONENTS, 'src/deltas'],
   // Assembles the stages below, on one screen.
   [NV]: [...FOR_COMPONENTS, NV],
   [`${NV}/kernel`]: [],

@@ -29,6 +29,14 @@ export const COMPONENTS: readonly ComponentEntry[] = [
     load: () => import('../processors/batch/index.ts'),
   },
   {
+    kind: 'processor',
+    type: 'cumulative_to_delta',
+    aliases: ['cumulativetodelta'],
+    stability: 'beta',
+    description: 'Tells monotonic sums since their last point instead of since their start.',
+    load: () => import('../processors/cumulative_to_delta/index.ts'),
+  },
+  {
     kind: 'exporter',
     type: 'otlp_grpc',
     aliases: ['otlp'],
@@ -61,7 +69,6 @@ export const COMPONENTS: readonly ComponentEntry[] = [
 ]
 
 const COLLECTOR = 'run the Collector beside netvitals and send to it with the otlp_grpc exporter'
-const DELTA = 'set temporality_preference: delta on the exporter instead'
 const NAMED = 'pods and workloads are named by the netvitals receiver itself; leave it out'
 const DETECTED = 'host.name and host.id are on every resource already; leave it out'
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the configuration's own notation
@@ -114,7 +121,6 @@ export const INSTEAD: Readonly<Record<ComponentKind, Readonly<Record<string, str
       'nothing to limit: series, queues and kernel maps are bounded by settings of their own; leave it out',
     ...forEach('resourcedetection resource_detection', () => DETECTED),
     ...forEach('k8sattributes k8s_attributes', () => NAMED),
-    ...forEach('cumulativetodelta cumulative_to_delta', () => DELTA),
     ...forEach('deltatocumulative delta_to_cumulative', () => 'metrics are cumulative already; leave it out'),
     ...forEach(
       'transform metricstransform metrics_transform',

@@ -140,7 +140,7 @@ describe('what the doctor looks at', () => {
   it('shows of an endpoint what is no secret', () => {
     for (const [endpoint, shown] of [
       ['collector:4317', 'collector:4317'],
-      ['https://user:password@example.org/otlp?token=abc#x', 'https://example.org/otlp'],
+      ['https://user:s3cret@example.org/otlp?token=s3cret#x', 'https://example.org/otlp'],
       ['https://example.org', 'https://example.org'],
     ] as const)
       assert.equal(endpointOf({ endpoint }), shown)

@@ -42,7 +42,7 @@ describe('a component that does not belong here', () => {
     Object.entries(table).map(([type, sentence]) => ({ kind, type, sentence })),
   )
   const looked = ['receiver otlp', 'receiver hostmetrics', 'processor transform', 'processor k8sattributes']
-  looked.push('processor resourcedetection', 'processor cumulativetodelta', 'extension health_check')
+  looked.push('processor resourcedetection', 'processor deltatocumulative', 'extension health_check')
 
   it('is one that users look for', () => {
     const names = sentences.map(({ kind, type }) => `${kind} ${type}`)
@@ -71,6 +71,7 @@ describe('the registry', () => {
   it('finds a component by an older name, and says the new one', async () => {
     assert.equal((await registry.find('exporters', 'otlp'))?.renamedTo, 'otlp_grpc')
     assert.equal((await registry.find('exporters', 'otlp_grpc'))?.renamedTo, undefined)
+    assert.equal((await registry.find('processors', 'cumulativetodelta'))?.renamedTo, 'cumulative_to_delta')
   })
 
   it('finds nothing of another kind, nor what is a property of every object', async () => {

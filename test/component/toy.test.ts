@@ -26,7 +26,7 @@ const TOY: ComponentEntry = {
 }
 
 const SETTINGS = `
-processors: {toy: {delay: 1ms, password: sesame}}
+processors: {toy: {delay: 1ms, password: s3cret}}
 receivers: {script: {deliver: shop}}
 exporters: {memory: {}}
 service: {pipelines: {metrics: {receivers: [script], processors: [toy], exporters: [memory]}}}`

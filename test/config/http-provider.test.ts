@@ -27,7 +27,7 @@ const PAGES: Readonly<Record<string, RequestListener>> = {
   '/silent': () => {},
   '/half': (_, response) => response.write('a: '),
   '/login': ({ headers }, response) =>
-    response.writeHead(headers.authorization === `Basic ${btoa('me:pa ss')}` ? 200 : 401).end('a: 5'),
+    response.writeHead(headers.authorization === `Basic ${btoa('me:s3cret x')}` ? 200 : 401).end('a: 5'),
 }
 
 async function messageOf(...uris: string[]): Promise<string> {
@@ -63,7 +63,7 @@ describe('a configuration from http:', { concurrency: true }, () => {
   })
 
   it('sends what stands before the @ as credentials', async () => {
-    const uri = base.replace('//', '//me:pa%20ss@')
+    const uri = base.replace('//', '//me:s3cret%20x@')
     assert.deepEqual(await resolve({ uris: [`${uri}/login`] }), { a: 5 })
   })
 

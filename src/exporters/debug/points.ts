@@ -1,13 +1,5 @@
 import type { DataPoint, ExponentialHistogram, Histogram, MetricData, SumMetricData } from '@opentelemetry/sdk-metrics'
-
-/** The SDK's DataPointType, by value: importing it would load the SDK. */
-const HISTOGRAM = 0
-const EXPONENTIAL_HISTOGRAM = 1
-const GAUGE = 2
-const SUM = 3
-
-/** @opentelemetry/api ValueType.INT */
-const VALUE_TYPE_INT = 0
+import { DATA_POINT_TYPE, VALUE_TYPE_INT } from '../../component/data-model.ts'
 
 export type Points =
   | { readonly kind: 'Gauge'; readonly isInt: boolean; readonly points: readonly DataPoint<number>[] }
@@ -25,18 +17,18 @@ export type Points =
 export function pointsOf(metric: MetricData): Points {
   const isInt = (metric.descriptor.valueType as number) === VALUE_TYPE_INT
   switch (metric.dataPointType as number) {
-    case GAUGE:
+    case DATA_POINT_TYPE.gauge:
       return { kind: 'Gauge', isInt, points: metric.dataPoints as DataPoint<number>[] }
-    case SUM:
+    case DATA_POINT_TYPE.sum:
       return {
         kind: 'Sum',
         isMonotonic: (metric as SumMetricData).isMonotonic,
         isInt,
         points: metric.dataPoints as DataPoint<number>[],
       }
-    case HISTOGRAM:
+    case DATA_POINT_TYPE.histogram:
       return { kind: 'Histogram', points: metric.dataPoints as DataPoint<Histogram>[] }
-    case EXPONENTIAL_HISTOGRAM:
+    case DATA_POINT_TYPE.exponentialHistogram:
       return { kind: 'ExponentialHistogram', points: metric.dataPoints as DataPoint<ExponentialHistogram>[] }
     default:
       return { kind: 'Empty' }

@@ -1,10 +1,10 @@
 import type { Attributes } from '@opentelemetry/api'
 import type { MetricData } from '@opentelemetry/sdk-metrics'
+import { DATA_POINT_TYPE, TEMPORALITY } from '../../component/data-model.ts'
 import type { DataPoint } from '../../component/types.ts'
 import { jsonAttributes } from './json-attributes.ts'
 import { jsonPointFields } from './json-points.ts'
 import { jsonString, writeRaw } from './json-writer.ts'
-import { DATA_POINT_TYPE, TEMPORALITY } from './messages.ts'
 import type { Writer } from './protobuf-writer.ts'
 import { METRIC, type RequestFormat } from './request-format.ts'
 

@@ -1,8 +1,7 @@
 import type { ExponentialHistogram, Histogram, MetricData } from '@opentelemetry/sdk-metrics'
+import { DATA_POINT_TYPE, NO_RECORDED_VALUE, VALUE_TYPE_INT } from '../../component/data-model.ts'
 import type { DataPoint } from '../../component/types.ts'
 import { jsonDouble, jsonInteger, jsonTime } from './json-writer.ts'
-import { DATA_POINT_TYPE, VALUE_TYPE_INT } from './messages.ts'
-import { NO_RECORDED_VALUE } from './points.ts'
 import { isInt64 } from './protobuf-writer.ts'
 
 /** What a point says besides its attributes, in the order of the protocol's fields. */

@@ -1,4 +1,4 @@
-import { createDeltas, type Deltas } from './deltas.ts'
+import { createDeltas, type Deltas } from '../../deltas/deltas.ts'
 
 interface Kept {
   readonly deltas: Deltas

@@ -5,6 +5,7 @@ import type {
   ResourceMetrics,
   ScopeMetrics,
 } from '@opentelemetry/sdk-metrics'
+import { DATA_POINT_TYPE, TEMPORALITY, VALUE_TYPE_INT } from '../../component/data-model.ts'
 import type { DataPoint } from '../../component/types.ts'
 import type { AttributeMemo } from './attribute-memo.ts'
 import { writeAttributes } from './attributes.ts'
@@ -19,11 +20,6 @@ import {
   writeString,
 } from './protobuf-writer.ts'
 import { METRIC, type RequestFormat } from './request-format.ts'
-
-/** The SDK's DataPointType, AggregationTemporality and ValueType: its package is large and only its types are needed. */
-export const DATA_POINT_TYPE = { histogram: 0, exponentialHistogram: 1, gauge: 2, sum: 3 } as const
-export const TEMPORALITY = { delta: 0, cumulative: 1 } as const
-export const VALUE_TYPE_INT = 0
 
 /** A ResourceMetrics up to its first scope. As for the other two, closing it only fills in its length. */
 function openResource(writer: Writer, { resource }: ResourceMetrics): void {

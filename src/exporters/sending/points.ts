@@ -1,5 +1,6 @@
 import type { HrTime } from '@opentelemetry/api'
 import type { ExponentialHistogram, Histogram } from '@opentelemetry/sdk-metrics'
+import { NO_RECORDED_VALUE } from '../../component/data-model.ts'
 import type { DataPoint } from '../../component/types.ts'
 import {
   closeMessage,
@@ -14,9 +15,6 @@ import {
   writeVarint,
   writeVarint64,
 } from './protobuf-writer.ts'
-
-/** DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK: the series has ended, the point has no value. */
-export const NO_RECORDED_VALUE = 1
 
 /**
  * The fields of a NumberDataPoint without its attributes. An integer instrument's value is as_int while it is one

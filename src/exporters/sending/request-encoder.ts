@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import type { MetricData, ResourceMetrics, ScopeMetrics } from '@opentelemetry/sdk-metrics'
+import { NO_RECORDED_VALUE } from '../../component/data-model.ts'
 import type { Batch, DataPoint } from '../../component/types.ts'
+import type { DeltaBatch } from '../../deltas/deltas.ts'
 import { createAttributeMemo } from './attribute-memo.ts'
-import type { DeltaBatch } from './deltas.ts'
 import { PROTOBUF } from './messages.ts'
-import { NO_RECORDED_VALUE } from './points.ts'
 import { createWriter, ensure, writeByte } from './protobuf-writer.ts'
 import { METRIC, POINT, RESOURCE, type RequestFormat, SCOPE } from './request-format.ts'
 
@@ -29,6 +29,8 @@ export interface RequestEncoderOptions {
   readonly maxRequestPoints?: number
   /** The event loop gets its turn after this much work. */
   readonly sliceMs?: number
+  /** Milliseconds from any origin. */
+  readonly now?: () => number
   /** A point that is too large on its own was left out. */
   readonly onTooLarge: (metric: MetricData, bytes: number) => void
 }
@@ -44,7 +46,7 @@ export interface RequestEncoderOptions {
  * for await (const { bytes, points } of encoder.encode(batch)) await send(bytes)
  */
 export function createRequestEncoder(options: RequestEncoderOptions) {
-  const { format = PROTOBUF, maxRequestBytes, sliceMs = 5, onTooLarge } = options
+  const { format = PROTOBUF, maxRequestBytes, sliceMs = 5, now = () => performance.now(), onTooLarge } = options
   const { maxRequestPoints = Number.POSITIVE_INFINITY } = options
   const maxOpenBytes = maxRequestBytes - format.closingBytes
   const writer = createWriter(maxRequestBytes + 64 * 1024)
@@ -70,11 +72,11 @@ export function createRequestEncoder(options: RequestEncoderOptions) {
   /** One batch at a time. `changes`: sums are told as it says. */
   async function* encode(batch: Batch, changes?: DeltaBatch): AsyncGenerator<EncodedRequest, void> {
     deltas = changes
-    sliceEnd = performance.now() + sliceMs
+    sliceEnd = now() + sliceMs
     for (const request of write(batch)) {
       if (request !== undefined) yield request
       await setImmediate()
-      sliceEnd = performance.now() + sliceMs
+      sliceEnd = now() + sliceMs
     }
   }
 
@@ -125,7 +127,7 @@ export function createRequestEncoder(options: RequestEncoderOptions) {
     for (let next = 0; next < dataPoints.length; ) {
       next = writePoints(dataPoints, next, ended)
       if (isTooLarge()) yield* cut()
-      if (performance.now() > sliceEnd) yield
+      if (now() > sliceEnd) yield
     }
     close(METRIC)
     for (const point of ended) {

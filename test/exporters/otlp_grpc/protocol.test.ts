@@ -23,7 +23,7 @@ describe('as the Collector’s exporter', { skip }, () => {
 })
 
 test('a secret that the backend repeats is in nothing that the exporter says', async () => {
-  const token = 'tok-3ba1e0c7d2'
+  const token = 's3cret-tok-3ba1e0c7d2'
   const details = `unknown key ${token} in "Bearer ${token}"`
   const server = await startMetricsServer({ reply: () => ({ code: status.UNAUTHENTICATED, details }) })
   const { settings, host, lines, statuses } = createHarness()

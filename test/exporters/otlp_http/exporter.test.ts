@@ -75,7 +75,7 @@ describe('a request', () => {
   test('has the Host, and the user and password of the URL as Basic authorization, where they are given', async () => {
     const server = await startServer()
     const { exporter } = await startExporter({
-      metrics_endpoint: `http://me:p%40ss@127.0.0.1:${server.port}/custom?api=1`,
+      metrics_endpoint: `http://me:s3cret%40x@127.0.0.1:${server.port}/custom?api=1`,
       headers: { Host: 'tenant.example' },
     })
     await exportBatch(exporter, makeBatch('m'))
@@ -83,7 +83,7 @@ describe('a request', () => {
     assert.equal(server.requests[0]!.path, '/custom?api=1')
     assert.partialDeepStrictEqual(server.requests[0]!.headers, {
       host: 'tenant.example',
-      authorization: `Basic ${Buffer.from('me:p@ss').toString('base64')}`,
+      authorization: `Basic ${Buffer.from('me:s3cret@x').toString('base64')}`,
     })
   })
 

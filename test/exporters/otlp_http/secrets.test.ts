@@ -6,9 +6,9 @@ import { createRedactor } from '../../../src/exporters/sending/redact.ts'
 import { createHarness, exportBatch, makeBatch } from '../harness.ts'
 import { type Reply, startHttpServer } from '../http-metrics-server.ts'
 
-const TOKEN = 'tok-3ba1e0c7d2'
-const PASSWORD = 'pw-77aa12/x'
-const KEY = 'key-998811'
+const TOKEN = 's3cret-tok-3ba1e0c7d2'
+const PASSWORD = 's3cret-pw-77aa12/x'
+const KEY = 's3cret-key-998811'
 
 const cleanUps: (() => unknown)[] = []
 afterEach(async () => {

@@ -10,8 +10,8 @@ import {
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics'
 import fc from 'fast-check'
+import { DATA_POINT_TYPE, TEMPORALITY, VALUE_TYPE_INT } from '../../../src/component/data-model.ts'
 import type { DataPoint } from '../../../src/component/types.ts'
-import { DATA_POINT_TYPE, TEMPORALITY, VALUE_TYPE_INT } from '../../../src/exporters/sending/messages.ts'
 import { createRequestEncoder } from '../../../src/exporters/sending/request-encoder.ts'
 import { batches } from './arbitraries.ts'
 import { decodeRequest, flatten, pointsOf } from './otlp.ts'
@@ -301,21 +301,27 @@ describe('splitting', () => {
   })
 
   test('the event loop gets its turn at least every slice', async () => {
-    const encoder = createRequestEncoder({ maxRequestBytes: 64 << 20, sliceMs: 2, onTooLarge: () => assert.fail() })
+    const sliceMs = 3
+    // A clock that goes by looks at it: how fast the machine is does not matter.
+    let clockMs = 0
+    const now = () => ++clockMs
+    const encoder = createRequestEncoder({ maxRequestBytes: 64 << 20, sliceMs, now, onTooLarge: () => assert.fail() })
     const batch = [resourceOf('a', [gauge('g', somePoints(100_000))])]
-    let turns = 0
+    const turns = [0]
     let encoding = true
     const turn = () => {
-      turns++
+      turns.push(clockMs)
       if (encoding) setImmediate(turn)
     }
     setImmediate(turn)
-    const started = performance.now()
     for await (const _ of encoder.encode(batch));
-    const elapsedMs = performance.now() - started
     encoding = false
-    // Slices of 2 ms, many times that on a busy machine: far more turns than the one or two of an encoder that never yields.
-    assert.ok(turns >= elapsedMs / 50, `${turns} turns in ${elapsedMs} ms`)
+    turns.push(clockMs)
+    assert.ok(clockMs > 300, `${clockMs} looks at the clock at 100,000 points`)
+    const waits = turns.slice(1).map((at, i) => at - turns[i]!)
+    // The slice, the look that finds it over, and the one that begins the next.
+    assert.ok(Math.max(...waits) <= sliceMs + 2, `waited up to ${Math.max(...waits)} ms`)
+    assert.ok(turns.length >= clockMs / (sliceMs + 2), `${turns.length} turns in ${clockMs} ms`)
   })
 })
 

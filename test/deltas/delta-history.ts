@@ -5,10 +5,10 @@ import {
   type MetricData,
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics'
-import type { Batch } from '../../../src/component/types.ts'
-import type { Deltas } from '../../../src/exporters/sending/deltas.ts'
-import { createRequestEncoder } from '../../../src/exporters/sending/request-encoder.ts'
-import { flatten } from './otlp.ts'
+import type { Batch } from '../../src/component/types.ts'
+import type { Deltas } from '../../src/deltas/deltas.ts'
+import { createRequestEncoder } from '../../src/exporters/sending/request-encoder.ts'
+import { flatten } from '../exporters/sending/otlp.ts'
 
 /** One cumulative series: what a store would say of it, and what a backend got. */
 export interface History {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { ValueType } from '@opentelemetry/api'
 import { AggregationTemporality, DataPointType, type MetricData } from '@opentelemetry/sdk-metrics'
 import fc from 'fast-check'
-import { createDeltas } from '../../../src/exporters/sending/deltas.ts'
+import { createDeltas } from '../../src/deltas/deltas.ts'
 import { batchOf, type Delivered, encodeBatch, type History, keyOf, restart, START_S } from './delta-history.ts'
 
 function history(attributes = {}, resource = 'a', metric = 'm'): History {

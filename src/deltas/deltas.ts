@@ -1,11 +1,10 @@
 import type { HrTime } from '@opentelemetry/api'
 import type { MetricData, ResourceMetrics, ScopeMetrics } from '@opentelemetry/sdk-metrics'
-import type { DataPoint } from '../../component/types.ts'
-import { createDeltaTable } from './delta-table.ts'
-import { DATA_POINT_TYPE, TEMPORALITY } from './messages.ts'
-import { NO_RECORDED_VALUE } from './points.ts'
+import { DATA_POINT_TYPE, NO_RECORDED_VALUE, TEMPORALITY } from '../component/data-model.ts'
+import type { DataPoint } from '../component/types.ts'
 import { createResourceSeries, type ResourceState } from './resource-series.ts'
 import { createAttributesIdentity } from './series-identity.ts'
+import { createDeltaTable } from './table.ts'
 
 /** One batch on its way out: an encoder asks it what to write for each point, and tells it what became of them. */
 export interface DeltaBatch {
@@ -24,8 +23,13 @@ export interface DeltaBatch {
 }
 
 export interface DeltasOptions {
-  /** Milliseconds since the epoch: of a series that began before, what it held at first sight is not sent. */
+  /**
+   * Milliseconds since the epoch: of a series that began before, what it held at first sight is not told; its first
+   * point is a 0 of no duration. Infinity: of none is it told.
+   */
   readonly sinceMs?: number
+  /** How long a series is remembered without a point, in seconds; at least three of its resource's cycles. */
+  readonly maxStalenessS?: number
 }
 
 /**
@@ -35,10 +39,10 @@ export interface DeltasOptions {
  *
  * @see opentelemetry-specification metrics/data-model.md "Temporality"
  */
-export function createDeltas({ sinceMs = Date.now() }: DeltasOptions = {}) {
+export function createDeltas({ sinceMs = Date.now(), maxStalenessS }: DeltasOptions = {}) {
   const table = createDeltaTable()
   const identityOf = createAttributesIdentity()
-  const resources = createResourceSeries(table, identityOf)
+  const resources = createResourceSeries(table, identityOf, maxStalenessS)
 
   function open(): DeltaBatch {
     // One entry for each point given out.

@@ -1,7 +1,7 @@
 import type { HrTime } from '@opentelemetry/api'
 import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
-import type { DeltaTable } from './delta-table.ts'
 import type { createAttributesIdentity } from './series-identity.ts'
+import type { DeltaTable } from './table.ts'
 
 type Resource = ResourceMetrics['resource']
 
@@ -29,8 +29,15 @@ export interface ResourceState {
   forgotten: boolean
 }
 
-/** Finds what is kept for a resource, and lets go of what no longer comes. Time is that of the points alone. */
-export function createResourceSeries(table: DeltaTable, identityOf: ReturnType<typeof createAttributesIdentity>) {
+/**
+ * Finds what is kept for a resource, and lets go of what no longer comes: after `maxStalenessS` without a point, where
+ * that is given. Time is that of the points alone.
+ */
+export function createResourceSeries(
+  table: DeltaTable,
+  identityOf: ReturnType<typeof createAttributesIdentity>,
+  maxStalenessS?: number,
+) {
   const byIdentity = new Map<string, ResourceState>()
   const byObject = new WeakMap<Resource, ResourceState>()
   let rounds = 0
@@ -79,6 +86,7 @@ export function createResourceSeries(table: DeltaTable, identityOf: ReturnType<t
     for (const series of state.metrics.values()) {
       for (const [identity, row] of series) {
         if (state.round - table.round[row]! < MISSED_ROUNDS || table.underWay[row]! > 0) continue
+        if (maxStalenessS !== undefined && state.seconds - table.endSeconds[row]! < maxStalenessS) continue
         series.delete(identity)
         table.free(row)
       }
@@ -91,7 +99,7 @@ export function createResourceSeries(table: DeltaTable, identityOf: ReturnType<t
     sweptIn = rounds
     for (const [identity, state] of byIdentity) {
       if (rounds - state.seenIn < MISSED_ROUNDS) continue
-      if (seconds - state.seconds < Math.max(RESOURCE_TTL_S, GAPS * state.gapSeconds)) continue
+      if (seconds - state.seconds < (maxStalenessS ?? Math.max(RESOURCE_TTL_S, GAPS * state.gapSeconds))) continue
       const rows = [...state.metrics.values()].flatMap((series) => [...series.values()])
       if (rows.some((row) => table.underWay[row]! > 0)) continue
       for (const row of rows) table.free(row)
