@@ -20,12 +20,16 @@ const grpc = (settings: string): string[] => exporter('otlp_grpc', `{endpoint: "
 const http = (settings: string): string[] => exporter('otlp_http', `{endpoint: "http://backend:4318", ${settings}}`)
 const debug = (settings: string): string[] => exporter('debug', settings)
 
-function batch(settings: string): string[] {
+/** A configuration around one processor. */
+function processor(id: string, settings: string): string[] {
   return [
-    `receivers: {RECEIVER: }\nprocessors: {batch: ${settings}}\nexporters: {debug: }
-service: {pipelines: {metrics: {receivers: [RECEIVER], processors: [batch], exporters: [debug]}}}`,
+    `receivers: {RECEIVER: }\nprocessors: {${id}: ${settings}}\nexporters: {debug: }
+service: {pipelines: {metrics: {receivers: [RECEIVER], processors: [${id}], exporters: [debug]}}}`,
   ]
 }
+
+const batch = (settings: string): string[] => processor('batch', settings)
+const toDelta = (settings: string): string[] => processor('cumulative_to_delta', settings)
 
 function telemetry(settings: string): string[] {
   return [
@@ -96,6 +100,17 @@ service: {pipelines: {metrics: {receivers: [RECEIVER], exporters: ["debug/a "]}}
     name: 'batch with its settings',
     documents: batch(
       '{timeout: 1m30s, send_batch_size: 0x10, send_batch_max_size: 0b100000, metadata_keys: [a], metadata_cardinality_limit: 1_0}',
+    ),
+  },
+  { name: 'cumulative_to_delta with its defaults', documents: toDelta('') },
+  {
+    name: 'cumulative_to_delta by its older name',
+    documents: processor('cumulativetodelta', '{include: {match_type: ""}}'),
+  },
+  {
+    name: 'cumulative_to_delta with its settings',
+    documents: toDelta(
+      '{max_staleness: 0, initial_value: drop, include: {metrics: [a, b], match_type: strict}, exclude: {metrics: "b.*", match_type: regexp, metric_types: [Sum]}}',
     ),
   },
   {
@@ -219,6 +234,12 @@ export const REFUSED: readonly Question[] = [
   { name: 'a balancer that is none', documents: grpc('balancer_name: nope') },
   { name: 'a batch larger than its limit', documents: batch('{send_batch_size: 10, send_batch_max_size: 5}') },
   { name: 'a batch that waits less than nothing', documents: batch('{timeout: -1s}') },
+  { name: 'metrics without a match_type', documents: toDelta('{include: {metrics: [a]}}') },
+  { name: 'a match_type without metrics', documents: toDelta('{exclude: {match_type: strict, metrics: }}') },
+  { name: 'a metric type that is no such', documents: toDelta('{include: {metric_types: [gauge]}}') },
+  { name: 'an initial_value that is none', documents: toDelta('{initial_value: maybe}') },
+  { name: 'an unknown key of a match', documents: toDelta('{include: {metric: [a]}}') },
+  { name: 'an unknown key of cumulative_to_delta', documents: toDelta('{max_stale: 1h}') },
   { name: 'a queue of nothing', documents: grpc('sending_queue: {queue_size: 0}') },
   {
     name: 'retries that wait less than nothing',

@@ -7,6 +7,7 @@ import { validate } from '../../src/commands/validate.ts'
 import { createRegistry } from '../../src/component/registry.ts'
 import { ConfigError, describeProblems } from '../../src/errors.ts'
 import { differences } from '../conformance/differences.ts'
+import { cli } from '../support/cli.ts'
 import { type Question, REFUSED, TAKEN } from './agreement-questions.ts'
 import { buildCollector } from './collector-build.ts'
 
@@ -40,6 +41,14 @@ async function askUs<T>({ env = {} }: Question, ask: () => Promise<T>): Promise<
   } finally {
     for (const name of Object.keys(env)) delete process.env[name]
   }
+}
+
+function askToValidate(question: Question): Promise<Answer> {
+  const { set = [] } = question
+  return askUs(question, async () => {
+    const code = await validate({ config: ofOurs(question), set, featureGates: [], registry })
+    return { code, error: '' }
+  })
 }
 
 async function askCollector(
@@ -99,12 +108,7 @@ describe('a real Collector', async () => {
     for (const question of REFUSED) {
       it(question.name, async () => {
         const theirs = await askCollector(binary!, ['validate'], question)
-        const { set = [] } = question
-        const ours = await askUs(question, async () => {
-          const code = await validate({ config: ofOurs(question), set, featureGates: [], registry })
-          return { code, error: '' }
-        })
-        assert.ok(typeof ours !== 'string')
+        const ours = await askToValidate(question)
         assert.equal(ours.code, theirs.code, `${theirs.error}\n\n${ours.error}`)
         assert.equal(ours.code, 1)
         if (question.otherWords === undefined) assert.deepEqual(words(ours.error), words(theirs.error))
@@ -114,7 +118,34 @@ describe('a real Collector', async () => {
   })
 })
 
+describe('netvitals as a program ends as its commands say', { concurrency: 2 }, () => {
+  // Every command of the questions runs the same way: some of each kind.
+  const some = [...TAKEN, ...REFUSED].filter((_, index) => index % 9 === 0)
+
+  it('is asked some of both', () => {
+    const taken = some.filter((question) => TAKEN.includes(question)).length
+    assert.ok(taken >= 3 && some.length - taken >= 3)
+  })
+
+  for (const question of some) {
+    it(question.name, async () => {
+      const { env = {}, set = [] } = question
+      const flags = [...ofOurs(question).map((uri) => `--config=${uri}`), ...set.map((text) => `--set=${text}`)]
+      const { code, stdout, stderr } = await cli(['validate', ...flags], { env: { ...env } })
+      const ours = await askToValidate(question)
+      assert.deepEqual([code, stderr, stdout], [ours.code, ours.code === 0 ? '' : `Error: ${ours.error}\n`, ''])
+      assert.equal(code, TAKEN.includes(question) ? 0 : 1)
+    })
+  }
+})
+
+/** How the Collector prints an initial_value: by its number. */
+const INITIAL_VALUES = ['auto', 'keep', 'drop']
+
 /** Each has a receiver of its own. */
 function comparable({ receivers: _, service, ...others }: { receivers: unknown; service: object }): unknown {
-  return { ...others, service: JSON.parse(JSON.stringify(service).replaceAll('"netvitals"', '"otlp"')) }
+  const whole = { ...others, service: JSON.parse(JSON.stringify(service).replaceAll('"netvitals"', '"otlp"')) }
+  return JSON.parse(JSON.stringify(whole), (key, value) =>
+    key === 'initial_value' && typeof value === 'number' ? INITIAL_VALUES[value] : value,
+  )
 }

@@ -6,7 +6,7 @@ import { agentUnavailable } from '../kernel/agent.ts'
 import { assertGolden } from '../support/golden.ts'
 import { inline, STACK_TRACE, startProgram } from './program.ts'
 
-const SECRET = 'a-token-that-nobody-may-see'
+const SECRET = 's3cret-that-nobody-may-see'
 
 interface Report {
   readonly status: string

@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process'
-import { access, constants, mkdir } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { access, constants, mkdir, readdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-// Cold, with nothing downloaded yet, a Collector takes 2.5 minutes on two cores, a Prometheus 2.
-const BUILD_TIMEOUT_MS = 15 * 60_000
 const UNREACHABLE = /dial tcp|no such host|i\/o timeout|connection refused|TLS handshake timeout|network is unreachable/
 
 /** A program to test against, or why there is none. */
@@ -15,8 +14,10 @@ export type Binary = { readonly path: string; readonly skip?: never } | { readon
 export interface GoProgram {
   /** For messages: `OpenTelemetry Collector`. */
   readonly name: string
-  /** The variable that names a ready one. */
+  /** The variable that names a ready one, or the folder that has it. */
   readonly variable: string
+  /** In that folder. */
+  readonly file?: string
   /** Of the file in the cache: another source, another name. */
   readonly cacheName: string
   /** The oldest Go that can build it. One from 1.21 on fetches the version it needs by itself. */
@@ -24,6 +25,36 @@ export interface GoProgram {
   readonly directory: string
   /** Shell that leaves the program at "$1.part". */
   readonly script: string
+  readonly timeoutMs: number
+  /** Called when it has to be built. */
+  readonly onBuild?: (path: string) => void
+}
+
+/** A program from a folder with its go.mod: what it needs, and a name in the cache that changes with its source. */
+export async function programOf(options: {
+  readonly name: string
+  readonly cacheName: string
+  readonly directory: string
+  readonly linkFlags?: string
+}): Promise<Pick<GoProgram, 'name' | 'cacheName' | 'needs' | 'directory' | 'script'>> {
+  const { name, cacheName, directory, linkFlags = '-s -w' } = options
+  const goMod = await readFile(join(directory, 'go.mod'), 'utf8')
+  const [, major, minor] = goMod.match(/^go (\d+)\.(\d+)/m)!
+  return {
+    name,
+    cacheName: `${cacheName}-${await sourceHash(directory)}`,
+    needs: { major: Number(major), minor: Number(minor) },
+    directory,
+    script: `CGO_ENABLED=0 nice go build -mod=readonly -trimpath -buildvcs=false -ldflags='${linkFlags}' -o "$1.part" .`,
+  }
+}
+
+/** Of everything that goes into the binary: another source, another file in the cache. */
+async function sourceHash(directory: string): Promise<string> {
+  const names = (await readdir(directory, { recursive: true })).filter((name) => /\.(go|mod|sum)$/.test(name)).sort()
+  const hash = createHash('sha256').update(process.arch)
+  for (const name of names) hash.update(`\0${name}\0`).update(await readFile(join(directory, name)))
+  return hash.digest('hex').slice(0, 16)
 }
 
 /**
@@ -31,23 +62,26 @@ export interface GoProgram {
  * none: no Go, one too old, or no way to the modules. A build that fails otherwise throws.
  */
 export async function buildGoProgram(program: GoProgram, env: NodeJS.ProcessEnv): Promise<Binary> {
-  const ready = env[program.variable]
-  if (ready) {
-    if (!(await executable(ready))) throw new Error(`${program.variable} names no program: ${ready}`)
-    return { path: ready }
+  const given = env[program.variable]
+  if (given) {
+    const ready = program.file === undefined ? given : join(given, program.file)
+    if (await executable(ready)) return { path: ready }
+    const what = program.file === undefined ? 'no program' : `a folder without a program "${program.file}"`
+    throw new Error(`${program.variable} names ${what}: ${given}`)
   }
   const path = join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'netvitals', program.cacheName)
   if (await executable(path)) return { path }
   const unfit = await goUnfit(program, env)
   if (unfit) return { skip: `no ${program.name} to test against: ${unfit}` }
   await mkdir(dirname(path), { recursive: true })
+  program.onBuild?.(path)
   try {
     // The lock goes with its holder, and a binary appears whole or not at all.
     const once = `[ -x "$1" ] || { ${program.script} && mv "$1.part" "$1"; }`
     await run('flock', [`${path}.lock`, 'sh', '-ec', once, 'sh', path], {
       cwd: program.directory,
       env,
-      timeout: BUILD_TIMEOUT_MS,
+      timeout: program.timeoutMs,
       maxBuffer: 64 << 20,
     })
   } catch (error) {

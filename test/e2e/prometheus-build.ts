@@ -18,6 +18,8 @@ export function buildPrometheus(): Promise<Binary> {
     needs: { major: 1, minor: 26 },
     directory: tmpdir(),
     script: BUILD,
+    // Cold, with nothing downloaded yet, it takes 2 minutes on two cores.
+    timeoutMs: 15 * 60_000,
   }
   built ??= buildGoProgram(program, process.env)
   return built

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { compileProgram } from './compile.ts'
+import { compileProgram } from '../support/compile.ts'
 import type { Emulation, Path } from './types.ts'
 
 const SOURCE = join(import.meta.dirname, 'line')

@@ -1,30 +1,26 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { buildGo, executable, type GoBinary } from './go-build.ts'
+import { type Binary, buildGoProgram, programOf } from '../e2e/go-build.ts'
 
 const SOURCE = join(import.meta.dirname, 'kube')
 /** Kubernetes refuses to start without knowing its own version. */
 const VERSION_PACKAGES = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version']
 
-let built: Promise<GoBinary> | undefined
+let built: Promise<Binary> | undefined
 
 /** The tests' Kubernetes: `kube` of the folder that NETVITALS_TEST_KUBE names, else built from `kube/` into the user's cache. */
-export function buildKube(): Promise<GoBinary> {
+export function buildKube(): Promise<Binary> {
   built ??= build(process.env)
   return built
 }
 
 /** As buildKube, with an environment of the caller's and without its memory. */
-export async function build(env: NodeJS.ProcessEnv): Promise<GoBinary> {
-  const folder = env.NETVITALS_TEST_KUBE
-  if (folder) {
-    const path = join(folder, 'kube')
-    if (await executable(path)) return { path }
-    throw new Error(`NETVITALS_TEST_KUBE names a folder without a program "kube": ${folder}`)
-  }
-  return buildGo(
+export async function build(env: NodeJS.ProcessEnv): Promise<Binary> {
+  const options = { name: 'Kubernetes', cacheName: 'kube', directory: SOURCE, linkFlags: await linkFlags() }
+  return buildGoProgram(
     {
-      ...{ what: 'Kubernetes', name: 'kube', source: SOURCE, linkFlags: await linkFlags() },
+      ...(await programOf(options)),
+      ...{ variable: 'NETVITALS_TEST_KUBE', file: 'kube' },
       // 11 minutes of one processor, and 0.8 GiB to download before.
       timeoutMs: 60 * 60_000,
       onBuild: (path) => console.error(`building Kubernetes into ${path}: 11 minutes of one processor, once`),

@@ -10,22 +10,29 @@ export function echoesSent(namespace: Namespace): { ipv4: number; ipv6: number }
   }
 }
 
+/** By identifier: how many echo requests of each family had it. */
+export type Senders = ReadonlyMap<number, { readonly ipv4: number; readonly ipv6: number }>
+
 /**
- * Notes from here on who sends echo requests from the namespace: how many identifiers each family's had. Every ping
- * has one of its own, and so has every agent.
+ * Notes from here on who sends echo requests from the namespace, and how many. Every ping has an identifier of its own,
+ * and every agent one for both families.
  */
-export function watchEchoes(namespace: Namespace): () => { ipv4: number; ipv6: number } {
-  const set = (name: string, id: string) => `set ${name} {\ntypeof ${id}\nflags dynamic\nsize 1024\n}\n`
-  const note = (name: string, kind: string) => `${kind} type echo-request add @${name} { ${kind} id }\n`
+export function watchEchoes(namespace: Namespace): () => Senders {
+  const set = (name: string, id: string) => `set ${name} {\ntypeof ${id}\nflags dynamic\nsize 1024\ncounter\n}\n`
+  const note = (name: string, kind: string) => `${kind} type echo-request add @${name} { ${kind} id counter }\n`
   const chain = `chain output {\ntype filter hook output priority 10; policy accept;\n${note('ipv4', 'icmp')}${note('ipv6', 'icmpv6')}}\n`
   const table = `table inet netvitals_echoes {\n${set('ipv4', 'icmp id')}${set('ipv6', 'icmpv6 id')}${chain}}\n`
   namespace.run(['nft', '-f', '-'], table)
   return () => {
-    const count = (name: string) => {
-      const listed = namespace.run(['nft', '-j', 'list', 'set', 'inet', 'netvitals_echoes', name])
+    const senders = new Map<number, { ipv4: number; ipv6: number }>()
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      const listed = namespace.run(['nft', '-j', 'list', 'set', 'inet', 'netvitals_echoes', family])
       const [, { set }] = JSON.parse(listed).nftables
-      return set.elem?.length ?? 0
+      for (const { elem } of set.elem ?? []) {
+        const sent = senders.get(elem.val) ?? { ipv4: 0, ipv6: 0 }
+        senders.set(elem.val, { ...sent, [family]: elem.counter.packets })
+      }
     }
-    return { ipv4: count('ipv4'), ipv6: count('ipv6') }
+    return senders
   }
 }

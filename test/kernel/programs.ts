@@ -1,8 +1,6 @@
-import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { compileProgram } from '../support/compile.ts'
 import type { Container, Lab, Namespace } from './lab.ts'
 import { createTallies, type Tally } from './tally.ts'
 
@@ -22,22 +20,11 @@ export interface Program {
 }
 
 const source = join(import.meta.dirname, 'workload')
-const cache = join(import.meta.dirname, '../../build/test')
 const commandTimeoutMs = 60_000
 
 /** Compiles the workload unless that is done already. Path of the program. */
 export function buildWorkload(): string {
-  const files = readdirSync(source).filter((name) => /\.[ch]$/.test(name))
-  const hash = createHash('sha256')
-  for (const name of files) hash.update(readFileSync(join(source, name)))
-  const program = join(cache, `workload-${hash.digest('hex').slice(0, 16)}`)
-  if (existsSync(program)) return program
-  mkdirSync(cache, { recursive: true })
-  const units = files.filter((name) => name.endsWith('.c')).map((name) => join(source, name))
-  const unfinished = `${program}.${process.pid}`
-  execFileSync('cc', ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread', '-o', unfinished, ...units])
-  renameSync(unfinished, program)
-  return program
+  return compileProgram(source)
 }
 
 export function startProgram(lab: Lab, namespace: Namespace, container: Container, role: 'serve' | 'drive'): Program {
