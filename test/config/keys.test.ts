@@ -21,6 +21,7 @@ const NEEDED: Readonly<Record<string, object>> = {
 const READER = { periodic: { exporter: { otlp: { endpoint: 'http://localhost:4317' } } } }
 const PIPELINE = { receivers: ['netvitals'], processors: [], exporters: ['debug'] }
 const RUNTIME = { type: 'cri', socket: '/run/containerd/containerd.sock' }
+const FOLD = { name: 'AWS', cidrs: ['203.0.113.0/24'] }
 const CONVERTED = { metrics: ['tcp'], match_type: 'strict' }
 const CERTIFICATE = { cert_file: 'a.pem', key_file: 'b.pem' }
 const CERTIFICATE_ITSELF = { cert_pem: 'a', key_pem: 'b' }
@@ -35,6 +36,11 @@ const VALUES: Readonly<Record<string, { readonly value: unknown; readonly up?: n
   balancer_name: { value: 'pick_first' },
   _cidrs: { value: ['10.0.0.0/8'] },
   '_cidrs::0': { value: '10.0.0.0/8' },
+  'destinations::fold': { value: [FOLD] },
+  'destinations::fold::0': { value: FOLD },
+  'fold::0::name': { value: FOLD, up: 1 },
+  'fold::0::cidrs': { value: FOLD, up: 1 },
+  'fold::0::cidrs::0': { value: FOLD, up: 2 },
   'probes::include': { value: ['10.0.0.0/8'] },
   'probes::include::0': { value: '10.0.0.0/8' },
   'probes::exclude': { value: ['10.0.0.0/8'] },

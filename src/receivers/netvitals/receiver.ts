@@ -7,6 +7,7 @@ import { createLinks } from './connections/links.ts'
 import { createContainers, filterOf, readHost } from './containers/index.ts'
 import { createKubernetesSource } from './containers/kubernetes-source.ts'
 import { createCycles } from './cycles.ts'
+import { ephemeralPorts } from './destinations/ephemeral-ports.ts'
 import { createDestinations } from './destinations/index.ts'
 import { createEstate, type Estate, takeOver } from './hand-over.ts'
 import { Cgroup, type Records } from './kernel/decode.ts'
@@ -86,6 +87,8 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     containers,
     destinations,
     clientAddress: config.client_address,
+    ports: ephemeralPorts(config.destinations.ephemeral_ports),
+    portIdleMs: limits.series_ttl,
     idleMs: config.probes.linger,
   })
   const connections = createConnections({ store, links, listeners: config.metrics['container.net.tcp.listen'].enabled })

@@ -1,35 +1,15 @@
 import type { Containers } from '../containers/types.ts'
-import { formatAddress } from '../destinations/address.ts'
-import type { Answer, Answered } from '../destinations/translation.ts'
+import type { Answer } from '../destinations/translation.ts'
 import type { Destinations } from '../destinations/types.ts'
-import { Conn, ConnWord, type Records } from '../kernel/decode.ts'
+import { Conn, type Records } from '../kernel/decode.ts'
 import { ConnLayout, Direction } from '../kernel/layout.gen.ts'
-import type { ContainerRef, LinkKind, LinkRef, Store } from '../metrics/types.ts'
-import { createAnswers } from './answers.ts'
-import { createCallers } from './callers.ts'
-import { createEntryNames, type EntryEnds } from './entry-names.ts'
-import { createKeyTable } from './key-table.ts'
+import type { ContainerRef, LinkRef, Store } from '../metrics/types.ts'
+import { createEntries } from './entries.ts'
+import { createEntryLinks } from './entry-links.ts'
+import { createEntryNames } from './entry-names.ts'
 import { createOwners } from './owners.ts'
+import type { PortFoldsOptions } from './port-folds.ts'
 
-/**
- * A key: cgroup id (2 words), netns, what the record is about (`packed`), address (4), the other end: who answers
- * (`answers`; 0: the address itself, as far as is known), or who calls (`callers`); where wanted the client's address (4).
- */
-const WORDS = 9
-const WORDS_WITH_CLIENT = 13
-const NETNS = 2
-const PACKED = 3
-const ADDRESS = 4
-const OTHER_END = 8
-const CLIENT = 9
-/** Bits of `packed`, above the port's 16. */
-const DIRECTION = 16
-const FAMILY = 20
-const linkKinds: Record<number, LinkKind> = {
-  [Direction.outbound]: 'outbound',
-  [Direction.inbound]: 'inbound',
-  [Direction.listener]: 'listen',
-}
 /** What `retain` gives for a connection of which is to be asked first who answers it. */
 export const ASK_FIRST = -1
 /** How long a destination counts as not translated: when that was said, and when nobody knew the connection. */
@@ -37,6 +17,7 @@ const SAME_MS = 60_000
 const UNTRACKED_MS = 5_000
 /** How long an entry without connections is kept at least, and a gone cgroup's container for late records. */
 const IDLE_MS = 60_000
+const PORT_IDLE_MS = 600_000
 
 export interface LinksOptions {
   readonly store: Store
@@ -44,6 +25,10 @@ export interface LinksOptions {
   readonly destinations: Destinations
   /** Adds client.address to inbound links: one more link for each peer address. */
   readonly clientAddress: boolean
+  /** Which ports are told without their number; none when absent. */
+  readonly ports?: Pick<PortFoldsOptions, 'from' | 'keep'> | undefined
+  /** How long a port without connections is told by number before another may be, milliseconds; ten minutes when absent. */
+  readonly portIdleMs?: number
   /** How long an entry without connections is kept for the next one, milliseconds; at least a minute. */
   readonly idleMs?: number
 }
@@ -106,10 +91,10 @@ export interface OutboundObserver {
 export function createLinks(options: LinksOptions): Links {
   const { store, containers, destinations, clientAddress } = options
   const idleMs = Math.max(options.idleMs ?? 0, IDLE_MS)
-  const wordsPerKey = clientAddress ? WORDS_WITH_CLIENT : WORDS
-  const table = createKeyTable(wordsPerKey)
+  const entries = createEntries(destinations, clientAddress)
+  const { table, answers, setKey, cgroupOf, familyOf, directionOf, otherEndOf, othersOf, eachOf } = entries
   // Taken out once: V8 keeps an object that has a getter as a dictionary, and looks a method of it up at each call.
-  const { key, find, word } = table
+  const { find } = table
   let linkRefs = new Int32Array(table.capacity)
   let users = new Int32Array(table.capacity)
   let active = new Int32Array(table.capacity)
@@ -117,18 +102,9 @@ export function createLinks(options: LinksOptions): Links {
   let told = new Int32Array(table.capacity)
   let lastUsedMs = new Float64Array(table.capacity)
   let sameUntilMs = new Float64Array(table.capacity)
-  const answers = createAnswers()
-  const callers = createCallers(destinations)
-  const dialled = new Uint32Array(4)
-  const ends = {
-    bytes: new Uint8Array(dialled.buffer),
-    family: 4,
-    port: 0,
-    answered: undefined as Answered | undefined,
-  }
   const names = createEntryNames({
     destinations,
-    endsOf,
+    endsOf: entries.endsOf,
     each: table.each,
     onCorrected: (entry) => relink(entry, Date.now()),
     onReplaced: table.hide,
@@ -139,73 +115,16 @@ export function createLinks(options: LinksOptions): Links {
     onMoved: (cgroups, nowMs) => eachOf(cgroups, (entry) => move(entry, nowMs)),
     onDecided: (cgroups) => eachOf(cgroups, (entry) => tell(entry, undefined)),
     onReused: (cgroup) =>
-      eachOf(new Set([cgroup]), (entry) => (users[entry] === 0 ? forget(entry) : table.hide(entry))),
+      eachOf(new Set([cgroup]), (entry) => (users[entry] === 0 ? forget(entry, Date.now()) : table.hide(entry))),
     onEnded: (ref) => observer?.containerEnded(ref),
+  })
+  const { ports, portIdleMs = PORT_IDLE_MS } = options
+  const entryLinks = createEntryLinks({
+    ...{ entries, names, owners, store, containers, destinations },
+    ports: ports && { ...ports, idleMs: portIdleMs },
   })
   let observer: OutboundObserver | undefined
   let translated = false
-
-  function setKey(r: Records): void {
-    const { u32, offset } = r
-    const record = offset >>> 2
-    const direction = Conn.direction(r)
-    const family = Conn.family(r)
-    const outbound = direction === Direction.outbound
-    const inbound = direction === Direction.inbound
-    const address = record + (outbound ? ConnWord.remote : ConnWord.local)
-    key[0] = u32[record + ConnWord.cgroupId]!
-    key[1] = u32[record + ConnWord.cgroupId + 1]!
-    key[NETNS] = u32[record + ConnWord.netns]!
-    const port = outbound ? Conn.remotePort(r) : Conn.localPort(r)
-    key[PACKED] = port | (direction << DIRECTION) | (family << FAMILY)
-    for (let i = 0; i < 4; i++) key[ADDRESS + i] = u32[address + i]!
-    key[OTHER_END] = inbound ? callers.numberOf(r, offset + ConnLayout.remote, family) : 0
-    if (!clientAddress) return
-    for (let i = 0; i < 4; i++) key[CLIENT + i] = inbound ? u32[record + ConnWord.remote + i]! : 0
-  }
-
-  const cgroupOf = (entry: number) => (BigInt(word(entry, 1)) << 32n) | BigInt(word(entry, 0))
-  const familyOf = (entry: number) => ((word(entry, PACKED) >>> FAMILY) & 0xf) as 4 | 6
-  const directionOf = (entry: number) => (word(entry, PACKED) >>> DIRECTION) & 0xf
-  const othersOf = (entry: number) => (directionOf(entry) === Direction.outbound ? answers : callers)
-
-  /** Valid until it is asked again. */
-  function endsOf(entry: number): EntryEnds | undefined {
-    if (directionOf(entry) !== Direction.outbound) return undefined
-    for (let i = 0; i < 4; i++) dialled[i] = word(entry, ADDRESS + i)
-    ends.family = familyOf(entry)
-    ends.port = word(entry, PACKED) & 0xffff
-    ends.answered = answers.at(word(entry, OTHER_END))
-    return ends as EntryEnds
-  }
-
-  /** Retained once by the store, for the entry itself. */
-  function openLink(entry: number, nowMs: number): LinkRef {
-    const cgroup = cgroupOf(entry)
-    const ref = owners.refOf(cgroup, nowMs)
-    const words = Uint32Array.from({ length: wordsPerKey }, (_, i) => word(entry, i))
-    const number = words[OTHER_END]!
-    // Numbers are used again.
-    words[OTHER_END] = 0
-    const direction = directionOf(entry)
-    const family = familyOf(entry)
-    // Without cgroup and namespace: a container's nested cgroups share its links.
-    // What a container does of which no series are wanted is one link of each kind.
-    if (containers.byCgroup(cgroup).excluded) return store.link(ref, linkKinds[direction]!, '', () => ({}), nowMs)
-    const outbound = direction === Direction.outbound
-    const reached = outbound ? names.of(entry) : undefined
-    const other = othersOf(entry).nameOf(number) + (reached?.key ?? '')
-    const name = String.fromCharCode(...new Uint16Array(words.buffer, PACKED * 4)) + other
-    const bytes = new Uint8Array(words.buffer)
-    const at = ADDRESS * 4
-    const attributes = () => {
-      const port = words[PACKED]! & 0xffff
-      if (reached) return destinations.outbound(bytes, at, family, port, answers.at(number), reached)
-      const client = clientAddress ? formatAddress(bytes, CLIENT * 4, family) : undefined
-      return destinations.inbound(bytes, at, family, port, callers.at(number), client)
-    }
-    return store.link(ref, linkKinds[direction]!, name, attributes, nowMs)
-  }
 
   function enter(nowMs: number): number {
     const entry = table.enter()
@@ -232,9 +151,10 @@ export function createLinks(options: LinksOptions): Links {
     active[entry] = 0
     uses[entry] = 0
     sameUntilMs[entry] = 0
-    othersOf(entry).retain(word(entry, OTHER_END))
+    othersOf(entry).retain(otherEndOf(entry))
     names.enter(entry, nowMs)
-    linkRefs[entry] = openLink(entry, nowMs)
+    entryLinks.enter(entry, nowMs)
+    linkRefs[entry] = entryLinks.open(entry, nowMs)
     told[entry] = 0
     return entry
   }
@@ -248,15 +168,13 @@ export function createLinks(options: LinksOptions): Links {
     if (excluded || undecided) return
     // It ended, and this is a late record of it.
     if (!owners.isPresent(containerKey, container)) return
-    const words = Uint32Array.from({ length: 4 }, (_, i) => word(entry, ADDRESS + i))
-    const answered = answers.at(word(entry, OTHER_END))
     observer.entered({
       entry,
       container,
       containerKey,
-      netns: word(entry, NETNS),
+      netns: entries.netnsOf(entry),
       family: familyOf(entry),
-      address: answered?.address ?? new Uint8Array(words.buffer),
+      address: answers.at(otherEndOf(entry))?.address ?? entries.addressOf(entry),
       local,
     })
   }
@@ -264,7 +182,7 @@ export function createLinks(options: LinksOptions): Links {
   /** Its connections, and what they do from now on, move to the link that is right. */
   function relink(entry: number, nowMs: number) {
     const old = linkRefs[entry]!
-    const link = openLink(entry, nowMs)
+    const link = entryLinks.open(entry, nowMs)
     linkRefs[entry] = link
     for (let i = users[entry]!; i > 0; i--) store.retain(link, nowMs)
     store.addActive(link, active[entry]!)
@@ -279,19 +197,12 @@ export function createLinks(options: LinksOptions): Links {
     tell(entry, undefined)
   }
 
-  function forget(entry: number) {
+  function forget(entry: number, nowMs: number) {
     observer?.forgotten(entry)
     store.release(linkRefs[entry]!)
-    othersOf(entry).release(word(entry, OTHER_END))
+    othersOf(entry).release(otherEndOf(entry))
+    entryLinks.leave(entry, nowMs)
     table.drop(entry)
-  }
-
-  /** Entries of these cgroups. Most belong to others, which half an id tells without making a bigint. */
-  function eachOf(cgroups: ReadonlySet<bigint>, take: (entry: number) => void) {
-    const halves = new Set([...cgroups].map((id) => Number(id & 0xffff_ffffn)))
-    table.each((entry) => {
-      if (halves.has(word(entry, 0)) && cgroups.has(cgroupOf(entry))) take(entry)
-    })
   }
 
   return {
@@ -301,7 +212,7 @@ export function createLinks(options: LinksOptions): Links {
       if (translated && Conn.direction(records) === Direction.outbound) {
         if (answer === undefined && !(entry >= 0 && sameUntilMs[entry]! > nowMs)) return ASK_FIRST
         if (typeof answer === 'object') {
-          key[OTHER_END] = answers.numberOf(answer)
+          entries.setAnswer(answers.numberOf(answer))
           entry = find()
         }
       }
@@ -323,7 +234,7 @@ export function createLinks(options: LinksOptions): Links {
       lastUsedMs[entry] = nowMs
       store.release(linkRefs[entry]!)
       // A listener's end is to be seen at once; another of the same address is rare.
-      if (users[entry] === 0 && directionOf(entry) === Direction.listener) forget(entry)
+      if (users[entry] === 0 && directionOf(entry) === Direction.listener) forget(entry, nowMs)
     },
     linkOf: (entry) => linkRefs[entry]!,
     addActive(entry, delta) {
@@ -335,7 +246,7 @@ export function createLinks(options: LinksOptions): Links {
       const oldest = nowMs - idleMs
       table.each((entry) => {
         if (users[entry] !== 0 || lastUsedMs[entry]! > oldest) return
-        forget(entry)
+        forget(entry, nowMs)
       })
       owners.sweep(oldest)
     },

@@ -29,6 +29,32 @@ const translation = object({
 
 export type TranslationConfig = z.output<typeof translation>
 
+const fold = object({
+  name: string().optional().describe('What the destination is called; as each network is written, when absent.'),
+  cidrs: list(cidr()).describe('Networks whose addresses are one destination, or one each where no name is given.'),
+}).superRefine(({ name, cidrs }, ctx) => {
+  if (cidrs.length === 0)
+    ctx.addIssue(invalid('no network is given', { path: ['cidrs'], remedy: 'write cidrs: [10.1.0.0/16]' }))
+  if (name === '')
+    ctx.addIssue(invalid('the name is empty', { path: ['name'], remedy: 'leave it out for one by its network' }))
+})
+
+export type FoldConfig = z.output<typeof fold>
+
+const ephemeralPorts = object({
+  fold: boolean()
+    .prefault(true)
+    .describe('Whether ephemeral ports beyond `keep` are one destination, without a port, for each address.'),
+  from: integer({ min: 0, max: 65_535 })
+    .prefault(0)
+    .describe("First ephemeral port, up to 65535; 0 for the first of this host's net.ipv4.ip_local_port_range."),
+  keep: integer({ min: 0, max: 1_000 })
+    .prefault(8)
+    .describe('Ephemeral ports of an address that are told by number, for each container and direction, 0 to 1000.'),
+})
+
+export type EphemeralPortsConfig = z.output<typeof ephemeralPorts>
+
 /** `destinations:` of the receiver. Of configured networks that overlap the longer prefix counts. */
 export const destinationsConfig = object({
   node_cidrs: cidrs("Addresses counted as destination.scope node, beside this host's own addresses and loopback."),
@@ -42,6 +68,16 @@ export const destinationsConfig = object({
     .prefault({})
     .describe('How it is found out who answers a Kubernetes Service, a published port, or any other DNAT.'),
   external_cidrs: cidrs('Networks counted as destination.scope external though their addresses are private.'),
+  fold: list(fold)
+    .prefault([])
+    .describe(
+      'Networks whose addresses are told as one destination. Of networks that overlap the longer prefix counts.',
+    ),
+  ephemeral_ports: ephemeralPorts
+    .prefault({})
+    .describe(
+      "What becomes of ports that are given out for a transfer each: FTP's data, RPC, and whatever does alike.",
+    ),
 })
 
 export type DestinationsConfig = z.output<typeof destinationsConfig>

@@ -3,6 +3,7 @@ import { formatAddress } from './address.ts'
 import { createChanges } from './changes.ts'
 import { type Cidr, networkOf, parseCidr } from './cidr.ts'
 import type { DestinationsConfig } from './config.ts'
+import { createFolds } from './folds.ts'
 import { type LocalNetworks, readLocalNetworks } from './local.ts'
 import { type ClusterNames, callerName, destinationName, unnamed } from './names.ts'
 import { compileRanges, type Range } from './ranges.ts'
@@ -68,6 +69,7 @@ export function createDestinations(options: DestinationsOptions = {}): Destinati
     now = () => performance.now(),
   } = options
   const fixed = fixedRanges(config)
+  const foldOf = createFolds(config.fold ?? [])
   const otherwise: Verdict = { scope: 'external', isFinal: false }
   let lookup = compileRanges(fixed.map(judge), otherwise)
   const listeners: ((changed: ChangedAddresses | undefined) => void)[] = []
@@ -109,8 +111,12 @@ export function createDestinations(options: DestinationsOptions = {}): Destinati
     atMs: number,
   ): Name {
     const of = scope(bytes, offset, family)
-    if (cluster === undefined) return unnamed[of]
-    const answer = answered && { address: formatAddress(answered.address, 0, family), port: answered.port }
+    // What is folded is nobody in particular.
+    if (cluster === undefined || foldOf(bytes, offset, family) !== undefined) return unnamed[of]
+    const answer =
+      answered && foldOf(answered.address, 0, family) === undefined
+        ? { address: formatAddress(answered.address, 0, family), port: answered.port }
+        : undefined
     return destinationName(cluster, of, { address: formatAddress(bytes, offset, family), port }, answer, atMs)
   }
 
@@ -129,14 +135,19 @@ export function createDestinations(options: DestinationsOptions = {}): Destinati
   }
   refresh()
 
+  /** Of what it is folded into, where it is. */
+  function addressOf(bytes: Uint8Array, offset: number, family: 4 | 6): string {
+    return foldOf(bytes, offset, family) ?? formatAddress(bytes, offset, family)
+  }
+
   /** destination.* and network.*: one place for both directions. */
-  function describe(bytes: Uint8Array, offset: number, family: 4 | 6, port: number, of: Scope): Attributes {
-    const address = formatAddress(bytes, offset, family)
+  function describe(bytes: Uint8Array, offset: number, family: 4 | 6, port: number | undefined, of: Scope): Attributes {
+    const address = addressOf(bytes, offset, family)
     return {
       'destination.address': address,
-      'destination.port': port,
+      ...(port !== undefined && { 'destination.port': port }),
       'network.peer.address': address,
-      'network.peer.port': port,
+      ...(port !== undefined && { 'network.peer.port': port }),
       'network.type': networkType(family),
       'destination.scope': of,
     }
@@ -146,6 +157,8 @@ export function createDestinations(options: DestinationsOptions = {}): Destinati
     scope,
     hasNames: () => cluster !== undefined,
     name,
+    foldOf,
+    addressOf,
     caller(bytes, offset, family) {
       const of = scope(bytes, offset, family)
       return cluster ? callerName(cluster, of, formatAddress(bytes, offset, family)) : unnamed[of]
@@ -153,7 +166,7 @@ export function createDestinations(options: DestinationsOptions = {}): Destinati
     probed(bytes, offset, family) {
       const { scope: of, attributes } = name(bytes, offset, family, undefined, undefined, Date.now())
       return Object.freeze({
-        'destination.address': formatAddress(bytes, offset, family),
+        'destination.address': addressOf(bytes, offset, family),
         'network.type': networkType(family),
         'destination.scope': of,
         ...attributes,
@@ -162,8 +175,8 @@ export function createDestinations(options: DestinationsOptions = {}): Destinati
     outbound(bytes, offset, family, port, answered, { scope: of, attributes: names }) {
       const attributes = describe(bytes, offset, family, port, of)
       if (answered !== undefined) {
-        attributes['network.peer.address'] = formatAddress(answered.address, 0, family)
-        attributes['network.peer.port'] = answered.port
+        attributes['network.peer.address'] = addressOf(answered.address, 0, family)
+        if (port !== undefined) attributes['network.peer.port'] = answered.port
       }
       return Object.freeze({ ...attributes, ...names })
     },

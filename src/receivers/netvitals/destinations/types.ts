@@ -23,6 +23,10 @@ export interface ChangedAddresses {
 export interface Destinations {
   /** Scope by configured and local ranges, and by what a cluster tells where one is used; tens of ns without. */
   scope(bytes: Uint8Array, offset: number, family: 4 | 6): Scope
+  /** What the address is folded into, by the settings: it is told by that name. Undefined: it is told as it is. */
+  foldOf(bytes: Uint8Array, offset: number, family: 4 | 6): string | undefined
+  /** What the address is told as. */
+  addressOf(bytes: Uint8Array, offset: number, family: 4 | 6): string
   /** Whether a cluster is used: callers may then have names. */
   hasNames(): boolean
   /** Who was at what a container dialled, and who answered it, at that moment (ms since the epoch): k8s.dst.*. */
@@ -38,13 +42,13 @@ export interface Destinations {
   caller(bytes: Uint8Array, offset: number, family: 4 | 6): Name
   /**
    * destination.address, .port, network.peer.address, .port, network.type, destination.scope: of what a container
-   * dialled, and of who answers it where that is another; and its name.
+   * dialled, and of who answers it where that is another; and its name. Without ports where those are folded.
    */
   outbound(
     bytes: Uint8Array,
     offset: number,
     family: 4 | 6,
-    port: number,
+    port: number | undefined,
     answered: Answered | undefined,
     name: Name,
   ): Attributes
@@ -53,7 +57,7 @@ export interface Destinations {
     local: Uint8Array,
     localOffset: number,
     family: 4 | 6,
-    port: number,
+    port: number | undefined,
     caller: Name | undefined,
     client?: string,
   ): Attributes

@@ -104,7 +104,8 @@ function ends(attributes: Attributes): Attributes {
   return { ...(dialled && { destination: dialled }), ...(answered && { actual_destination: answered }) }
 }
 
-function hostPort(address: Attributes[string], port: Attributes[string]): string | undefined {
-  if (typeof address !== 'string' || port === undefined) return undefined
+/** Port 0 where ports are told together. */
+function hostPort(address: Attributes[string], port: Attributes[string] = 0): string | undefined {
+  if (typeof address !== 'string') return undefined
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }

@@ -6,7 +6,8 @@ import type { ContainerRef } from '../metrics/types.ts'
 
 /**
  * What could be pinged: every address that a container talks to from a network namespace, with the entries of
- * connections/ that reach it, whatever their port. Each container has at most `maxPerContainer` of them chosen.
+ * connections/ that reach it, whatever their port. Each container has at most `maxPerContainer` of them chosen, and one
+ * of those that are one destination.
  *
  * Numbers in typed arrays, because a container that scans a network has as many of them as it has entries.
  */
@@ -33,6 +34,8 @@ export interface Candidates {
 export interface CandidatesOptions {
   readonly links: Pick<Links, 'isLive' | 'usage' | 'retell'>
   readonly maxPerContainer: number
+  /** What the address is folded into: one of those that are folded alike is chosen, as long as it is in use. */
+  readonly foldOf: (address: Uint8Array, offset: number, family: 4 | 6) => string | undefined
   readonly onChosen: (candidate: number, dialled: Omit<Dialled, 'entry'>) => void
   /** It is not to be pinged any more. */
   readonly onDropped: (candidate: number) => void
@@ -52,7 +55,8 @@ interface Count {
   rejected: number
 }
 
-export function createCandidates({ links, maxPerContainer, onChosen, onDropped }: CandidatesOptions): Candidates {
+export function createCandidates(options: CandidatesOptions): Candidates {
+  const { links, maxPerContainer, foldOf, onChosen, onDropped } = options
   const table = createKeyTable(WORDS)
   const { key } = table
   const lists = createLists()
@@ -62,6 +66,9 @@ export function createCandidates({ links, maxPerContainer, onChosen, onDropped }
   const counts = new Map<ContainerRef, Count>()
   /** Of link-local addresses: which interface they are reached by is known by the connection's own address alone. */
   const locals = new Map<number, Uint8Array>()
+  /** Of folded ones: what each stands for, and who stands for that. */
+  const folds = new Map<number, string>()
+  const standsFor = new Map<string, number>()
 
   function enter({ entry, container, containerKey, netns, family, address, local }: Dialled): void {
     key[CONTAINER] = container
@@ -77,9 +84,13 @@ export function createCandidates({ links, maxPerContainer, onChosen, onDropped }
     candidateOf[entry] = candidate
     const count = counts.get(container) ?? { key: containerKey, all: 0, chosen: 0, rejected: 0 }
     counts.set(container, count)
-    if (isNew) count.all++
+    if (isNew) {
+      count.all++
+      const fold = foldOf(address, 0, family)
+      if (fold !== undefined) folds.set(candidate, `${container} ${netns} ${family} ${fold}`)
+    }
     if (local && family === 6 && isLinkLocal(address, 0)) locals.set(candidate, local.slice())
-    if (states[candidate] === 0 && count.chosen < maxPerContainer) pick(candidate, count)
+    if (states[candidate] === 0 && count.chosen < maxPerContainer && !isStoodFor(candidate)) pick(candidate, count)
   }
 
   function make(): number {
@@ -97,10 +108,13 @@ export function createCandidates({ links, maxPerContainer, onChosen, onDropped }
   }
 
   const containerOf = (candidate: number) => table.word(candidate, CONTAINER)
+  const isStoodFor = (candidate: number) => standsFor.has(folds.get(candidate) ?? '')
 
   function pick(candidate: number, count: Count): void {
     states[candidate]! |= CHOSEN
     count.chosen++
+    const fold = folds.get(candidate)
+    if (fold !== undefined) standsFor.set(fold, candidate)
     const address = Uint32Array.from({ length: 4 }, (_, i) => table.word(candidate, ADDRESS + i))
     onChosen(candidate, {
       netns: table.word(candidate, NETNS),
@@ -115,6 +129,7 @@ export function createCandidates({ links, maxPerContainer, onChosen, onDropped }
   function drop(candidate: number): void {
     if (!(states[candidate]! & CHOSEN)) return
     states[candidate]! &= ~CHOSEN
+    standsFor.delete(folds.get(candidate) ?? '')
     counts.get(containerOf(candidate))!.chosen--
     onDropped(candidate)
   }
@@ -126,6 +141,7 @@ export function createCandidates({ links, maxPerContainer, onChosen, onDropped }
     if (states[candidate]! & REJECTED) count.rejected--
     if (--count.all === 0) counts.delete(container)
     locals.delete(candidate)
+    folds.delete(candidate)
     lists.freeList(entriesOf[candidate]!)
     table.drop(candidate)
   }
@@ -180,16 +196,29 @@ export function createCandidates({ links, maxPerContainer, onChosen, onDropped }
     return skipped
   }
 
+  /** The first of those that stand for nobody yet. */
+  function oneOfEachFold(waiting: readonly number[]): number[] {
+    const seen = new Set<string>()
+    return waiting.filter((candidate) => {
+      const fold = folds.get(candidate)
+      if (fold === undefined) return true
+      if (standsFor.has(fold) || seen.has(fold)) return false
+      seen.add(fold)
+      return true
+    })
+  }
+
   function settle(count: Count, chosen: number[], waiting: number[]): number {
     const uses = new Map([...chosen, ...waiting].map((candidate) => [candidate, usage(candidate)]))
     const of = (candidate: number) => uses.get(candidate)!
     chosen.sort((a, b) => of(a) - of(b))
     waiting.sort((a, b) => of(b) - of(a))
+    const contenders = oneOfEachFold(waiting)
     let least = 0
-    for (const [index, candidate] of waiting.entries()) {
+    for (const [index, candidate] of contenders.entries()) {
       if (count.chosen >= maxPerContainer) {
         const weakest = chosen[least]
-        if (weakest === undefined || of(candidate) <= 2 * of(weakest)) return waiting.length - index + least
+        if (weakest === undefined || of(candidate) <= 2 * of(weakest)) return contenders.length - index + least
         drop(weakest)
         least++
       }

@@ -36,7 +36,7 @@ export interface ProbesOptions {
   readonly config: ProbesConfig
   readonly latency: LatencyConfig
   readonly links: Pick<Links, 'observe' | 'isLive' | 'usage' | 'ageUses' | 'retell'>
-  readonly destinations: Pick<Destinations, 'probed' | 'onChange'>
+  readonly destinations: Pick<Destinations, 'probed' | 'foldOf' | 'onChange'>
   readonly store: Pick<Store, 'link' | 'release' | 'add' | 'set' | 'unset'>
   readonly finder: NamespaceFinder
   readonly createProber: (options: NativeProberOptions) => NativeProber
@@ -118,6 +118,7 @@ export function createProbes(options: ProbesOptions): Probes {
   const candidates = createCandidates({
     links,
     maxPerContainer: config.max_targets_per_container,
+    foldOf: destinations.foldOf,
     onChosen: (candidate, dialled) => join(candidate, dialled),
     onDropped: (candidate) => part(candidate),
   })
@@ -184,7 +185,7 @@ export function createProbes(options: ProbesOptions): Probes {
   /** Another may be at the address now: what its probes tell is told of that one. */
   function rename(target: Target): void {
     const attributes = destinations.probed(target.address, 0, target.family)
-    if (linkName(target, attributes) === linkName(target)) return
+    if (linkName(attributes) === linkName(target.attributes)) return
     target.attributes = attributes
     target.answered = false
     target.nanUnanswered = reports(attributes)
@@ -197,7 +198,7 @@ export function createProbes(options: ProbesOptions): Probes {
   }
 
   function openLink({ container, target }: Member): LinkRef {
-    return store.link(container, 'probe', linkName(target), () => target.attributes, Date.now())
+    return store.link(container, 'probe', linkName(target.attributes), () => target.attributes, Date.now())
   }
 
   function part(candidate: number): void {
@@ -209,13 +210,18 @@ export function createProbes(options: ProbesOptions): Probes {
   }
 
   function leave(member: Member): void {
-    if (member.link >= 0) {
-      store.unset(member.link, Probe.latency)
-      store.release(member.link)
+    const { link, target } = member
+    if (link >= 0) {
+      if (!isTakenOver(member)) store.unset(link, Probe.latency)
+      store.release(link)
     }
-    const { target } = member
     target.members.splice(target.members.indexOf(member), 1)
     if (target.members.length === 0) end(target)
+  }
+
+  /** Another address of what its own is folded into has taken its place, under the same link. */
+  function isTakenOver({ link, target: { address, family } }: Member): boolean {
+    return destinations.foldOf(address, 0, family) !== undefined && members.some((other) => other?.link === link)
   }
 
   function end(target: Target): void {
@@ -294,9 +300,9 @@ export function createProbes(options: ProbesOptions): Probes {
   }
 }
 
-/** Of a target's links: an address that another has now is another link. */
-function linkName({ address, family, attributes }: Target, named = attributes): string {
-  return nameOf(address, family) + JSON.stringify(named)
+/** Of a target's links: an address that another has now is another link, and addresses that are folded are one. */
+function linkName(attributes: Attributes): string {
+  return JSON.stringify(attributes)
 }
 
 /** Of a target, after the namespace. */

@@ -100,8 +100,8 @@ function activeByContainer(totals: Totals): Map<string, number> {
   return counts
 }
 
-function start() {
-  const rig = createRig()
+function start(options: Parameters<typeof createRig>[0] = {}) {
+  const rig = createRig(options)
   const hostName = String(rig.containers.byCgroup(1n).attributes['service.name'])
   return { rig, model: createKernelModel(rig, hostName) }
 }
@@ -122,6 +122,35 @@ describe('any history of connections', () => {
         assert.deepEqual(activeByContainer(after), new Map())
         assertEqualTotals(after, model.expected)
         assert.deepEqual(rig.connections.stats(), { tracked: 0, reconciled: 0, unknownEnds: 0 })
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('is counted so where destinations and ports are folded and containers become known late', async () => {
+    // Of the model's destinations two are one, and of its ports one is told by number.
+    const fold = [{ name: 'pair', cidrs: ['10.0.0.10/31'] }]
+    const folded = (expected: ReadonlyMap<string, number>) => {
+      const sums = new Map<string, number>()
+      for (const [name, value] of expected) {
+        const told = name.replace(/10\.0\.0\.1[01]:/, 'pair:').replace(/:(?!80$)\d+$/, ':*')
+        sums.set(told, (sums.get(told) ?? 0) + value)
+      }
+      return sums
+    }
+    await fc.assert(
+      fc.asyncProperty(fc.array(step(fate), { maxLength: 120 }), async (steps) => {
+        const { rig, model } = start({ ofDestinations: { fold }, ports: { from: 81, keep: 0 } })
+        for (const each of steps) await each(model)
+        await model.walk(false)
+        const during = await rig.cycle(model.endsLost)
+        assert.deepEqual(activeByContainer(during), model.active())
+        assertEqualTotals(during, folded(model.expected))
+        model.closeAll()
+        await model.walk(true)
+        const after = await rig.cycle(model.endsLost)
+        assert.deepEqual(activeByContainer(after), new Map())
+        assertEqualTotals(after, folded(model.expected))
       }),
       { numRuns: 300 },
     )

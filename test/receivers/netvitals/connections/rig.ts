@@ -1,7 +1,7 @@
 import { createConnections } from '../../../../src/receivers/netvitals/connections/connections.ts'
-import { createLinks } from '../../../../src/receivers/netvitals/connections/links.ts'
+import { createLinks, type LinksOptions } from '../../../../src/receivers/netvitals/connections/links.ts'
 import { type ContainersOptions, createContainers } from '../../../../src/receivers/netvitals/containers/index.ts'
-import { createDestinations } from '../../../../src/receivers/netvitals/destinations/index.ts'
+import { createDestinations, type DestinationsOptions } from '../../../../src/receivers/netvitals/destinations/index.ts'
 import { createRecords, eachRecord } from '../../../../src/receivers/netvitals/kernel/decode.ts'
 import { ConnLayout, Direction, Flag, Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
 import { metrics } from '../../../../src/receivers/netvitals/metrics/metrics.gen.ts'
@@ -78,18 +78,23 @@ export function createRig({
   listeners = false,
   idleMs = 60_000,
   ofContainers = {} as ContainersOptions,
+  ofDestinations = {} as DestinationsOptions['config'],
+  ports = undefined as LinksOptions['ports'],
 } = {}) {
   const host = { id: 'host-id', name: 'host-name' }
   // No runtime of the machine's: what is not here is nobody's.
   const containers = createContainers({ host, runtimes: [], ...ofContainers })
-  const destinations = createDestinations({ readLocal: () => ({ addresses: [], containerNetworks: [] }) as never })
+  const destinations = createDestinations({
+    config: ofDestinations ?? {},
+    readLocal: () => ({ addresses: [], containerNetworks: [] }) as never,
+  })
   const enabledMetrics = new Set(metrics.map(({ name }) => name))
   const store = createStore({
     self: { 'service.name': 'netvitals', 'service.instance.id': 'host-id' },
     version: '0',
     enabledMetrics,
   })
-  const links = createLinks({ store, containers, destinations, clientAddress, idleMs })
+  const links = createLinks({ store, containers, destinations, clientAddress, idleMs, ports })
   const connections = createConnections({ store, links, listeners })
   let nowMs = Date.now()
 
@@ -121,7 +126,7 @@ export function createRig({
               attributes['error.type'],
               attributes['network.tcp.retransmit.type'],
               attributes['destination.address'] &&
-                `${attributes['destination.address']}:${attributes['destination.port']}`,
+                `${attributes['destination.address']}:${attributes['destination.port'] ?? '*'}`,
               attributes['client.address'],
             ]
             totals.set(parts.filter((part) => part !== undefined).join(' '), value as number)

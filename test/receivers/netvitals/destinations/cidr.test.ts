@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { BlockList } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { formatAddress } from '../../../../src/receivers/netvitals/destinations/address.ts'
 import { contains, networkOf, parseCidr } from '../../../../src/receivers/netvitals/destinations/cidr.ts'
 import { destinationsConfig } from '../../../../src/receivers/netvitals/destinations/config.ts'
+import { ephemeralPorts, firstEphemeralPort } from '../../../../src/receivers/netvitals/destinations/ephemeral-ports.ts'
 
 for (const family of [4, 6] as const) {
   test(`a network of IPv${family} has the addresses that the runtime's own BlockList says it has`, () => {
@@ -87,5 +89,31 @@ test('a configuration says which of its networks is wrong', () => {
     private_cidrs: [],
     external_cidrs: [],
     translation: { enabled: true, max_rate: 2_000, node_namespaces: ['/proc/1/ns/net'] },
+    fold: [],
+    ephemeral_ports: { fold: true, from: 0, keep: 8 },
   })
+})
+
+test('a fold without a network, or by an empty name, is refused', () => {
+  const result = destinationsConfig.safeParse({ fold: [{ cidrs: [] }, { name: '', cidrs: ['10.1.0.0/40'] }] })
+  assert.deepEqual(
+    result.error?.issues.map(({ path, message }) => [path.join('.'), message]),
+    [
+      ['fold.0.cidrs', 'no network is given'],
+      ['fold.1.cidrs.0', '"10.1.0.0/40" is not a CIDR: the prefix length of an IPv4 network is 0 to 32'],
+      ['fold.1.name', 'the name is empty'],
+    ],
+  )
+})
+
+test("the first ephemeral port is the kernel's, and what Linux has where that can't be read", () => {
+  const [first] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t')
+  assert.equal(firstEphemeralPort(), Number(first))
+  assert.equal(firstEphemeralPort('/nowhere'), 32_768)
+  assert.deepEqual(
+    ephemeralPorts({ fold: true, from: 0, keep: 3 }, () => 40_000),
+    { from: 40_000, keep: 3 },
+  )
+  assert.deepEqual(ephemeralPorts({ fold: true, from: 50_000, keep: 3 }), { from: 50_000, keep: 3 })
+  assert.equal(ephemeralPorts({ fold: false, from: 0, keep: 3 }), undefined)
 })

@@ -81,6 +81,9 @@ test('naming coroot puts container, destination and what answered on every point
   })
   const six = { ...destination, 'destination.address': 'fd00::1' }
   assert.equal(point(six, pod, '/docker/ab').destination, '[fd00::1]:53')
+  const { 'destination.port': _, 'network.peer.port': __, ...folded } = destination
+  const { destination: dialled, actual_destination: answered } = point(folded, pod, '/docker/ab')
+  assert.deepEqual([dialled, answered], ['10.96.0.10:0', '10.42.2.243:0'], 'ports that are told together')
 })
 
 test('naming coroot finds the failed link by destination_ip', () => {

@@ -51,6 +51,32 @@ describe('what is pinged', () => {
     assert.equal(rig.opened.size, 0, 'no namespace is entered for nothing')
   })
 
+  it('is one address of those that are folded into one destination, and another when that one is out of use', async (t) => {
+    const fold = [{ name: 'shards', cidrs: ['10.1.0.0/16'] }]
+    const rig = createProbeRig(t, { fold, probes: { linger: '30s' } })
+    const web = rig.container(100)
+    const endFirst = rig.connect(100, a)
+    rig.connect(100, b)
+    rig.connect(100, external)
+    await rig.pass(3 * INTERVAL)
+    const pinged = () => rig.requests.splice(0).map(({ address }) => address)
+    const before = pinged()
+    assert.equal(before.filter((address) => address === hexOf(a)).length, 3)
+    assert.equal(before.filter((address) => address === hexOf(external)).length, 3)
+    assert.ok(!before.includes(hexOf(b)))
+    const told = await rig.told()
+    assert.equal(told[`${web} probes shards reply`], 3)
+    assert.equal(told[`${web} latency shards`], 0.001)
+    assert.equal(rig.probes.stats().skipped, 0)
+
+    endFirst()
+    await rig.pass(30_000 + 2 * INTERVAL)
+    pinged()
+    await rig.pass(2 * INTERVAL)
+    assert.deepEqual(new Set(pinged()), new Set([hexOf(b), hexOf(external)]))
+    assert.equal((await rig.told())[`${web} latency shards`], 0.001)
+  })
+
   it('is within include and not within exclude', async (t) => {
     const rig = createProbeRig(t, { probes: { include: ['10.1.0.0/16'], exclude: ['10.1.0.2'] } })
     for (const address of [a, b, external]) rig.connect(100, address)

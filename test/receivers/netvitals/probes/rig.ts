@@ -49,18 +49,20 @@ export function createProbeRig(
   {
     probes: settings = {},
     latency = {},
+    fold = [],
     network: first = () => reply,
   }: {
     probes?: object
     latency?: object
+    fold?: readonly object[]
     network?: Network
   } = {},
 ) {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
   let network = first
   const clock = { nowMs: 1_000_000 }
-  const parsed = config.parse({ probes: settings, latency })
-  const rig = createRig({ idleMs: parsed.probes.linger })
+  const parsed = config.parse({ probes: settings, latency, destinations: { fold } })
+  const rig = createRig({ idleMs: parsed.probes.linger, ofDestinations: parsed.destinations })
   const requests: Request[] = []
   const opened = new Map<number, { fd: number; echo: EchoOptions }>()
   const released: number[] = []
