@@ -69,6 +69,7 @@ const needs = {
   containers: [
     ['docker.io', () => inPath('dockerd') && inPath('docker')],
     ['podman', () => inPath('podman')],
+    ['containerd', () => inPath('containerd') && inPath('ctr')],
     ['runc', () => inPath('runc')],
     ['conmon', () => inPath('conmon')],
     ['busybox-static', () => existsSync('/bin/busybox') && !works('sh', '-c', 'ldd /bin/busybox')],
