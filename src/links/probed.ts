@@ -150,8 +150,11 @@ export function isInUse({ round }: Row, kinds: Kinds): boolean {
 
 export function sampleProbes(peers: readonly Peer[], round: number, kinds: Kinds): ProbeSample | undefined {
   if (peers.length === 0) return undefined
-  const rows = peers.map(({ probe }) => probe!)
-  const recent = peers.flatMap(({ next }) => next.recent)
+  // What is filtered tells nothing, as long as another one does.
+  const unfiltered = peers.filter(({ next }) => !next.filtered)
+  const telling = unfiltered.length > 0 ? unfiltered : peers
+  const rows = telling.map(({ probe }) => probe!)
+  const recent = telling.flatMap(({ next }) => next.recent)
   const sum = (key: keyof Outcomes) => recent.reduce((total, outcomes) => total + outcomes[key], 0)
   return {
     ...outcomesOf(rows, kinds),

@@ -10,13 +10,16 @@ export interface Pod {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
   readonly container: Container
-  readonly end: End
+  readonly end: End & { readonly namespace: Namespace }
   /** Its service's port; undefined where it only calls. */
   readonly port: number | undefined
 }
 
-/** What a selector selects by, and where it listens. */
-export type PodDescription = Pick<Pod, 'namespace' | 'name' | 'labels' | 'port'>
+/** What a selector selects by. */
+export type Selectable = Pick<Pod, 'namespace' | 'name' | 'labels'>
+
+/** The same, and where it listens. */
+export type PodDescription = Selectable & Pick<Pod, 'port'>
 
 export interface Pods {
   readonly all: readonly Pod[]
@@ -54,7 +57,10 @@ export function createPods(descriptions: readonly PodDescription[]): Pods {
 }
 
 /** Which of the pods these are. Throws when it is none. */
-export function select(pods: readonly Pod[], { namespaces, labels, pods: names, mode }: PodSelector): Pod[] {
+export function select<P extends Selectable>(
+  pods: readonly P[],
+  { namespaces, labels, pods: names, mode }: PodSelector,
+): P[] {
   const found = pods.filter(
     (pod) =>
       namespaces.includes(pod.namespace) &&
@@ -68,7 +74,7 @@ export function select(pods: readonly Pod[], { namespaces, labels, pods: names, 
 }
 
 /** The two sides of a fault, and the paths whose packets it concerns. */
-export function resolve(chaos: NetworkChaos, pods: readonly Pod[]) {
+export function resolve<P extends Selectable & { readonly end: End }>(chaos: NetworkChaos, pods: readonly P[]) {
   const selected = select(pods, chaos.selector)
   const targets = chaos.target ? select(pods, chaos.target) : pods.filter((pod) => !selected.includes(pod))
   const pairs = selected.flatMap((one) =>

@@ -10,6 +10,8 @@ import { readHeldPackets, startLine } from './line.ts'
 import type { Effect, Emulation, End, Path } from './types.ts'
 
 const DELAY: Emulation = { delay: { latencyUs: 50_000, jitterUs: 10_000, correlationPercent: 0 } }
+type LabEnd = End & { readonly namespace: Namespace }
+
 const FAMILIES = ['ipv4', 'ipv6'] as const
 
 /** What ping says of a number of echoes: round trips in milliseconds, of those that were answered. */
@@ -27,9 +29,9 @@ function median(values: readonly number[]): number {
 
 describe('faults', { skip: labUnavailable() ?? false }, () => {
   let lab: Lab
-  let one: End
-  let other: End
-  let third: End
+  let one: LabEnd
+  let other: LabEnd
+  let third: LabEnd
   let forth: Path
   let back: Path
   const scratch = mkdtempSync(join(tmpdir(), 'netvitals-faults-'))

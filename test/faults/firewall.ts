@@ -1,3 +1,4 @@
+import { addressesOf } from './addresses.ts'
 import type { Path } from './types.ts'
 
 /** Two tables may not share a name in a namespace. */
@@ -14,10 +15,11 @@ export function dropBehind({ from, to }: Path, percent: number): () => void {
   const { namespace, device } = from.farHalf
   const table = `netdev netvitals_fault_${++tables}`
   const share = percent === 100 ? '' : `numgen random mod 100000 < ${Math.round(percent * 1000)} `
+  const { ipv4, ipv6 } = addressesOf(to)
   const rules = [
-    `ip6 daddr ${to.namespace.ipv6} icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept`,
-    `ip daddr ${to.namespace.ipv4} ${share}drop`,
-    `ip6 daddr ${to.namespace.ipv6} ${share}drop`,
+    ...ipv6.map((each) => `ip6 daddr ${each} icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept`),
+    ...ipv4.map((each) => `ip daddr ${each} ${share}drop`),
+    ...ipv6.map((each) => `ip6 daddr ${each} ${share}drop`),
   ]
   const chain = `chain leaving {\ntype filter hook ingress device "${device}" priority 0; policy accept;\n${rules.join('\n')}\n}`
   namespace.run(['nft', '-f', '-'], `table ${table} {\n${chain}\n}\n`)

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compileProgram } from '../support/compile.ts'
-import type { Emulation, Path } from './types.ts'
+import { addressesOf } from './addresses.ts'
+import type { Emulation, End, Path } from './types.ts'
 
 const SOURCE = join(import.meta.dirname, 'line')
 /** Long enough for a machine that is busy. */
@@ -38,7 +39,7 @@ export async function startLine({ from, to }: Path, emulation: Emulation, log?: 
   const added: [command: string, rule: string[]][] = []
   try {
     await ready(child)
-    for (const [command, rule] of rulesOf(to.namespace.ipv4, to.namespace.ipv6, queue)) {
+    for (const [command, rule] of rulesOf(to, queue)) {
       change('-A', command, rule)
       added.push([command, rule])
     }
@@ -83,14 +84,17 @@ function words({ delay, loss, corrupt, bandwidth }: Emulation): string[] {
 }
 
 /** By iptables: nftables' own queue statement is missing in kernels that have its target. */
-function rulesOf(ipv4: string, ipv6: string, queue: number): [command: string, rule: string[]][] {
+function rulesOf(to: End, queue: number): [command: string, rule: string[]][] {
   const toQueue = ['-j', 'NFQUEUE', '--queue-num', String(queue), '--queue-bypass']
-  const pass = (type: string) => ['-d', ipv6, '-p', 'icmpv6', '--icmpv6-type', type, '-j', 'RETURN']
+  const pass = (address: string, type: string) => ['-d', address, '-p', 'icmpv6', '--icmpv6-type', type, '-j', 'RETURN']
+  const { ipv4, ipv6 } = addressesOf(to)
   return [
-    ['iptables', ['-d', ipv4, ...toQueue]],
-    ['ip6tables', pass('neighbour-solicitation')],
-    ['ip6tables', pass('neighbour-advertisement')],
-    ['ip6tables', ['-d', ipv6, ...toQueue]],
+    ...ipv4.map((each): [string, string[]] => ['iptables', ['-d', each, ...toQueue]]),
+    ...ipv6.flatMap((each): [string, string[]][] => [
+      ['ip6tables', pass(each, 'neighbour-solicitation')],
+      ['ip6tables', pass(each, 'neighbour-advertisement')],
+      ['ip6tables', ['-d', each, ...toQueue]],
+    ]),
   ]
 }
 

@@ -1,8 +1,10 @@
-import type { Namespace } from '../kernel/lab.ts'
+import { addressesOf } from './addresses.ts'
 import type { Emulation, End } from './types.ts'
 
+type Entered = Pick<End['namespace'], 'run'>
+
 /** Whether this kernel has the queueing disciplines and the filter that Chaos Mesh uses, modules loaded as needed. */
-export function hasNetem(namespace: Namespace): boolean {
+export function hasNetem(namespace: Entered): boolean {
   try {
     classify(namespace, 'lo')
     queue(namespace, 'lo', ['netem', 'delay', '1ms'])
@@ -24,9 +26,9 @@ export function netem(from: End, to: readonly End[], emulation: Emulation): () =
   classify(namespace, 'eth0')
   try {
     queue(namespace, 'eth0', discipline(emulation))
-    for (const { namespace: other } of to) {
-      send(namespace, 'eth0', ['ip', 'dst', `${other.ipv4}/32`])
-      send(namespace, 'eth0', ['ip6', 'dst', `${other.ipv6}/128`])
+    for (const { ipv4, ipv6 } of to.map(addressesOf)) {
+      for (const each of ipv4) send(namespace, 'eth0', ['ip', 'dst', `${each}/32`])
+      for (const each of ipv6) send(namespace, 'eth0', ['ip6', 'dst', `${each}/128`])
     }
   } catch (error) {
     remove(namespace, 'eth0')
@@ -52,27 +54,27 @@ export function discipline({ delay, loss, corrupt, bandwidth }: Emulation): stri
 }
 
 /** Four bands, of which nothing goes to the last by itself. */
-function classify(namespace: Namespace, device: string): void {
+function classify(namespace: Entered, device: string): void {
   const priomap = '1 2 2 2 1 2 0 0 1 1 1 1 1 1 1 1'.split(' ')
   tc(namespace, ['qdisc', 'add', 'dev', device, 'root', 'handle', '1:', 'prio', 'bands', '4', 'priomap', ...priomap])
 }
 
-function queue(namespace: Namespace, device: string, words: readonly string[]): void {
+function queue(namespace: Entered, device: string, words: readonly string[]): void {
   tc(namespace, ['qdisc', 'add', 'dev', device, 'parent', '1:4', 'handle', '40:', ...words])
 }
 
-function send(namespace: Namespace, device: string, match: readonly string[]): void {
+function send(namespace: Entered, device: string, match: readonly string[]): void {
   const [family = 'ip'] = match
   const protocol = family === 'ip6' ? 'ipv6' : 'ip'
   const place = ['dev', device, 'parent', '1:', 'protocol', protocol, 'prio', family === 'ip6' ? '2' : '1']
   tc(namespace, ['filter', 'add', ...place, 'u32', 'match', ...match, 'flowid', '1:4'])
 }
 
-function remove(namespace: Namespace, device: string): void {
+function remove(namespace: Entered, device: string): void {
   tc(namespace, ['qdisc', 'del', 'dev', device, 'root'])
 }
 
-function tc(namespace: Namespace, argv: readonly string[]): void {
+function tc(namespace: Entered, argv: readonly string[]): void {
   namespace.run(['tc', ...argv])
 }
 

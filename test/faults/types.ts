@@ -21,9 +21,12 @@ export type Effect = 'partition' | Emulation
 /** One end of a path. */
 export interface End {
   readonly name: string
-  readonly namespace: Namespace
+  /** Its addresses are on its eth0; in a network of one family it has none of the other. */
+  readonly namespace: Pick<Namespace, 'path' | 'run' | 'ipv4'> & { readonly ipv6?: string }
+  /** What else is dialled to reach it, and it alone: a Service's address, which is translated behind the sender. */
+  readonly dialled?: readonly string[]
   /** The other half of its eth0: a bridge's port, or the eth0 of its only neighbour. */
-  readonly farHalf: { readonly namespace: Namespace; readonly device: string }
+  readonly farHalf: { readonly namespace: Pick<Namespace, 'run'>; readonly device: string }
 }
 
 /** Packets that one end sends to the other. */

@@ -17,7 +17,8 @@ describe('the API of a real cluster', { skip: (await noCluster()) ?? false }, ()
   const web = { kind: 'Pod', namespace: 'default', ownerKind: 'Deployment', ownerName: 'web' }
 
   it('names pods, Services and nodes by address', async () => {
-    const { servers, client, clusterIp, nodePort } = workload
+    const { servers, clusterIp, nodePort } = workload
+    const client = workload.clients[0]!
     const { peers, podCidrs, status } = await cluster.ask({
       addresses: [
         ...servers.map(({ status }): [string, number] => [status.podIP, 8080]),
@@ -48,7 +49,7 @@ describe('the API of a real cluster', { skip: (await noCluster()) ?? false }, ()
   })
 
   it('names containers by the id that stands in their cgroup', async () => {
-    const { client } = workload
+    const client = workload.clients[0]!
     const id = containerIdOf(client, 'caller')
     const { containers } = await cluster.ask({ containerIds: [id] })
     assert.deepEqual(containers[0], {
@@ -82,9 +83,9 @@ describe('the API of a real cluster', { skip: (await noCluster()) ?? false }, ()
     const file = await cluster.kubeconfigOfAgent()
     for (const mode of ['cluster', 'node'] as const) {
       const { peers, status } = await cluster.ask({
-        ...{ kubeconfig: file, mode, nodeName: workload.client.spec.nodeName },
-        addresses: [[workload.client.status.podIP]],
-        containerIds: [containerIdOf(workload.client, 'caller')],
+        ...{ kubeconfig: file, mode, nodeName: workload.clients[0]!.spec.nodeName },
+        addresses: [[workload.clients[0]!.status.podIP]],
+        containerIds: [containerIdOf(workload.clients[0]!, 'caller')],
       })
       assert.equal((peers[0] as { ownerName?: string } | null)?.ownerName, 'client', mode)
       assert.deepEqual(

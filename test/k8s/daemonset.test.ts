@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { cgroupPathOf } from '../containers/sandbox.ts'
 import { eventually } from '../e2e/child.ts'
 import { buildCollector } from '../e2e/collector.ts'
 import { STACK_TRACE } from '../e2e/program.ts'
 import { total } from '../e2e/received.ts'
 import { type Cluster, createCluster, noCluster } from './cluster.ts'
 import { type DeployedNetvitals, deployNetvitals } from './netvitals.ts'
+import { processOf } from './processes.ts'
 import { containerIdOf, deployWorkload, type Pod, type Workload } from './workload.ts'
 
 /** By their bits. @see include/uapi/linux/capability.h */
@@ -108,12 +108,15 @@ describe('netvitals as a DaemonSet', { skip: (await noCluster()) ?? collector.sk
   })
 
   it('delivers over loopback what the pods of its node do, by the ids of their containers', async () => {
-    const { client, servers, clusterIp } = workload
-    const caller = { 'container.id': containerIdOf(client, 'caller') }
-    await eventually('the client calls the Service', () => {
+    const { clients, servers, clusterIp } = workload
+    for (const client of clients) {
+      const caller = { 'container.id': containerIdOf(client, 'caller') }
       const dialled = { ...caller, direction: 'outbound', 'destination.address': clusterIp, 'destination.port': 80 }
-      return total(netvitals.received(client.spec.nodeName), CONNECTS, dialled) > 10 || undefined
-    })
+      await eventually(
+        `${client.metadata.name} calls the Service`,
+        () => total(netvitals.received(client.spec.nodeName), CONNECTS, dialled) > 10 || undefined,
+      )
+    }
     for (const server of servers) {
       const listening = {
         'container.id': containerIdOf(server, 'server'),
@@ -128,19 +131,19 @@ describe('netvitals as a DaemonSet', { skip: (await noCluster()) ?? collector.sk
   })
 
   it('names the pods of both ends, the Service that was dialled, and the workload that calls', async () => {
-    const { client, servers, clusterIp } = workload
-    const ofClient = { 'k8s.pod.name': client.metadata.name, direction: 'outbound', 'destination.address': clusterIp }
-    for (const { metadata, status } of servers) {
+    const { clients, servers, clusterIp } = workload
+    const pairs = clients.flatMap((client) => servers.map((server) => ({ client, server })))
+    for (const { client, server } of pairs) {
+      const { metadata, status } = server
+      const name = client.metadata.name
+      const from = { 'k8s.pod.name': name, 'k8s.deployment.name': 'client', 'k8s.node.name': client.spec.nodeName }
+      const dialled = { direction: 'outbound', 'destination.address': clusterIp, 'destination.port': 80 }
       const reached = { 'network.peer.address': status.podIP, 'network.peer.port': 8080, 'k8s.dst.name': metadata.name }
       const named = { 'k8s.dst.namespace': 'default', 'k8s.dst.owner.name': 'web', 'k8s.dst.type': 'Pod' }
-      const by = {
-        'k8s.dst.service.name': 'web',
-        'destination.scope': 'cluster',
-        'k8s.node.name': client.spec.nodeName,
-      }
-      await eventually(`${metadata.name} is reached by its Service`, () => {
+      const by = { 'k8s.dst.service.name': 'web', 'destination.scope': 'cluster' }
+      await eventually(`${name} reaches ${metadata.name} by its Service`, () => {
         const received = netvitals.received(client.spec.nodeName)
-        return total(received, CONNECTS, { ...ofClient, ...reached, ...named, ...by }) > 10 || undefined
+        return total(received, CONNECTS, { ...from, ...dialled, ...reached, ...named, ...by }) > 10 || undefined
       })
     }
     for (const { metadata, spec } of servers) {
@@ -152,24 +155,28 @@ describe('netvitals as a DaemonSet', { skip: (await noCluster()) ?? collector.sk
         return total(received, CONNECTS, { ...inbound, ...from, ...who }) > 10 || undefined
       })
     }
-    await eventually('the pod that answers is pinged under its name', () => {
-      const [server] = servers
-      const latencies = netvitals
-        .received(client.spec.nodeName)
-        .filter(({ name, resource }) => name === LATENCY && resource['k8s.pod.name'] === client.metadata.name)
-        .filter(({ attributes }) => attributes['destination.address'] === server!.status.podIP)
-      const names = new Set(latencies.map(({ attributes }) => attributes['k8s.dst.name']))
-      return (names.size === 1 && names.has(server!.metadata.name)) || undefined
-    })
+    for (const { client, server } of pairs)
+      await eventually(`${client.metadata.name} pings ${server.metadata.name} under its name`, () => {
+        const latencies = netvitals
+          .received(client.spec.nodeName)
+          .filter(({ name, resource }) => name === LATENCY && resource['k8s.pod.name'] === client.metadata.name)
+          .filter(({ attributes }) => attributes['destination.address'] === server.status.podIP)
+        const names = new Set(latencies.map(({ attributes }) => attributes['k8s.dst.name']))
+        return (names.size === 1 && names.has(server.metadata.name)) || undefined
+      })
   })
 
   it('gives no series a wrong pod while the servers are replaced under traffic', async () => {
-    const { client } = workload
     const pods = async () => (await cluster.get<{ items: Pod[] }>('pods', '-A')).items
+    /** Names of the pods that were seen with an address, and with a container. */
     const holders = new Map<string, Set<string>>()
     const remember = (items: readonly Pod[]) => {
-      for (const { metadata, status } of items)
-        if (status.podIP) holders.set(status.podIP, (holders.get(status.podIP) ?? new Set()).add(metadata.name))
+      for (const pod of items)
+        for (const key of [
+          pod.status.podIP,
+          ...(pod.status.containerStatuses ?? []).map(({ containerID }) => containerID),
+        ])
+          if (key) holders.set(key, (holders.get(key) ?? new Set()).add(pod.metadata.name))
     }
     remember(await pods())
     let done = false
@@ -179,7 +186,6 @@ describe('netvitals as a DaemonSet', { skip: (await noCluster()) ?? collector.sk
         await sleep(1_000)
       }
     })()
-    const received = () => netvitals.received(client.spec.nodeName)
     try {
       await cluster.kubectl('rollout', 'restart', 'deployment/web')
       await cluster.rolledOut('deployment/web')
@@ -187,24 +193,40 @@ describe('netvitals as a DaemonSet', { skip: (await noCluster()) ?? collector.sk
       const { items } = await cluster.get<{ items: Pod[] }>('pods', '-l', 'app=web')
       const fresh = items.filter(({ metadata }) => !old.has(metadata.uid))
       assert.equal(fresh.length, workload.servers.length)
-      for (const { metadata } of fresh) {
-        const reached = { 'k8s.dst.name': metadata.name, 'k8s.dst.service.name': 'web' }
-        const isReached = () => total(received(), CONNECTS, reached) > 5 || undefined
-        await eventually(`${metadata.name} is reached`, isReached, 60_000)
-      }
+      for (const client of workload.clients)
+        for (const { metadata } of fresh) {
+          const from = { 'k8s.pod.name': client.metadata.name, direction: 'outbound' }
+          const reached = { ...from, 'k8s.dst.name': metadata.name, 'k8s.dst.service.name': 'web' }
+          await eventually(
+            `${client.metadata.name} reaches ${metadata.name}`,
+            () => total(netvitals.received(client.spec.nodeName), CONNECTS, reached) > 5 || undefined,
+            60_000,
+          )
+        }
     } finally {
       done = true
       await watching
     }
-    const named = received().filter(({ attributes }) => attributes['k8s.dst.type'] === 'Pod')
-    const wrong = named
-      .map(({ attributes }) => [
-        attributes['network.peer.address'] ?? attributes['destination.address'],
-        attributes['k8s.dst.name'],
-      ])
-      .filter(([address, name]) => holders.has(String(address)) && !holders.get(String(address))!.has(String(name)))
-    assert.ok(named.length > 20)
-    assert.deepEqual(wrong, [])
+    for (const { name } of cluster.nodes) {
+      const received = netvitals.received(name)
+      const answering = received
+        .filter(({ attributes }) => attributes['k8s.dst.type'] === 'Pod')
+        .map(({ attributes }) => [
+          attributes['network.peer.address'] ?? attributes['destination.address'],
+          attributes['k8s.dst.name'],
+        ])
+      const own = received
+        .filter(({ resource }) => resource['k8s.pod.name'] !== undefined)
+        .map(({ resource }) => [`containerd://${resource['container.id']}`, resource['k8s.pod.name']])
+      for (const pairs of [answering, own]) {
+        const known = pairs.filter(([key]) => holders.has(String(key)))
+        assert.ok(known.length > 20, name)
+        assert.deepEqual(
+          known.filter(([key, pod]) => !holders.get(String(key))!.has(String(pod))),
+          [],
+        )
+      }
+    }
   })
 
   it('ends well when it is taken away', async () => {
@@ -217,10 +239,3 @@ describe('netvitals as a DaemonSet', { skip: (await noCluster()) ?? collector.sk
     await cluster.rolledOut('daemonset/netvitals', 'netvitals')
   })
 })
-
-/** The container's one process, by the host's number: it shares the node's process namespace, so it is not a number 1. */
-function processOf(id: string): string {
-  const pid = readdirSync('/proc').find((name) => /^\d+$/.test(name) && cgroupPathOf(name)?.endsWith(`/${id}`))
-  if (pid === undefined) throw new Error(`no process of ${id}`)
-  return pid
-}

@@ -11,14 +11,25 @@ export interface DeployOptions {
   readonly collector: string
   /** Laid over the configuration of deploy/kubernetes/base. */
   readonly config?: object
+  /** Of netvitals, besides the DaemonSet's own. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export interface DeployedNetvitals {
+  /** One on each node; others after `configure`. */
   readonly pods: readonly Pod[]
-  /** All that the Collector of that node has received. */
+  /** Rolls out another configuration in the place of `config`. */
+  configure(config: object): Promise<void>
+  /** Where the Collector of that node writes what it receives, once it has; a new one begins it anew. */
+  receivedFile(nodeName: string): string
+  /** All that is in that file. */
   received(nodeName: string): Point[]
   /** @param options of `kubectl logs` */
   log(pod: Pod, container?: string, ...options: string[]): Promise<string>
+}
+
+interface Deletable {
+  readonly metadata: { readonly deletionTimestamp?: string }
 }
 
 const OUT = 'otlp-out'
@@ -42,18 +53,29 @@ export async function deployNetvitals(cluster: Cluster, options: DeployOptions):
     chmodSync(directory, 0o777)
     await sandbox.run(['sh', '-ec', 'mkdir -p /run/otlp-out; mount --bind "$1" /run/otlp-out', 'sh', directory])
   }
-  await cluster.kubectl('apply', '-k', writeKustomization(cluster.directory, options.config ?? {}))
-  await cluster.rolledOut('daemonset/netvitals', 'netvitals')
-  const { items: pods } = await cluster.get<{ items: Pod[] }>('pods', '-n', 'netvitals')
+  let pods: readonly Pod[] = []
+  async function configure(config: object): Promise<void> {
+    await cluster.kubectl('apply', '-k', writeKustomization(cluster.directory, { ...options, config }))
+    await cluster.rolledOut('daemonset/netvitals', 'netvitals')
+    const { items } = await cluster.get<{ items: (Pod & Deletable)[] }>('pods', '-n', 'netvitals')
+    pods = items.filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+  }
+  function receivedFile(nodeName: string): string {
+    const node = cluster.nodes.find(({ name }) => name === nodeName)!
+    return join(node.sandbox.directory, OUT, FILE)
+  }
+
+  await configure(options.config ?? {})
   return {
-    pods,
+    get pods() {
+      return pods
+    },
+    ...{ configure, receivedFile },
     log: ({ metadata }, container = 'netvitals', ...options) =>
       cluster.kubectl('logs', '-n', metadata.namespace, metadata.name, '-c', container, ...options),
     received(nodeName) {
-      const node = cluster.nodes.find(({ name }) => name === nodeName)!
-      const file = join(node.sandbox.directory, OUT, FILE)
       try {
-        return pointsOf(parseLines(readFileSync(file, 'utf8')))
+        return pointsOf(parseLines(readFileSync(receivedFile(nodeName), 'utf8')))
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
         return []
@@ -63,9 +85,9 @@ export async function deployNetvitals(cluster: Cluster, options: DeployOptions):
 }
 
 /** JSON is YAML. @returns its folder */
-function writeKustomization(parent: string, config: object): string {
+function writeKustomization(parent: string, { config = {}, env = {} }: DeployOptions): string {
   const directory = join(parent, 'kustomization')
-  mkdirSync(directory)
+  mkdirSync(directory, { recursive: true })
   const write = (name: string, content: object) => writeFileSync(join(directory, name), JSON.stringify(content))
   write('test.yaml', {
     exporters: { file: { path: `/out/${FILE}`, flush_interval: '100ms' } },
@@ -81,11 +103,9 @@ function writeKustomization(parent: string, config: object): string {
         target: { kind: 'DaemonSet', name: 'netvitals' },
         patch: JSON.stringify([
           ...addArgs('netvitals', `yaml:${JSON.stringify(config)}`),
+          ...Object.entries(env).map(([name, value]) => addTo('netvitals', 'env', { name, value })),
           ...addArgs('otel-collector', '/etc/otelcol/test.yaml'),
-          add(`/spec/template/spec/containers/${INDEX['otel-collector']}/volumeMounts/-`, {
-            name: 'out',
-            mountPath: '/out',
-          }),
+          addTo('otel-collector', 'volumeMounts', { name: 'out', mountPath: '/out' }),
           add('/spec/template/spec/volumes/-', { name: 'out', hostPath: { path: '/run/otlp-out' } }),
         ]),
       },
@@ -99,11 +119,13 @@ const INDEX = { netvitals: 0, 'otel-collector': 1 } as const
 
 const add = (path: string, value: unknown) => ({ op: 'add', path, value })
 
+const addTo = (container: keyof typeof INDEX, list: string, value: unknown) =>
+  add(`/spec/template/spec/containers/${INDEX[container]}/${list}/-`, value)
+
 function addArgs(container: keyof typeof INDEX, config: string): object[] {
-  const args = `/spec/template/spec/containers/${INDEX[container]}/args`
   return [
-    { op: 'test', path: `${args.replace('/args', '/name')}`, value: container },
-    ...['--config', config].map((argument) => add(`${args}/-`, argument)),
+    { op: 'test', path: `/spec/template/spec/containers/${INDEX[container]}/name`, value: container },
+    ...['--config', config].map((argument) => addTo(container, 'args', argument)),
   ]
 }
 

@@ -14,25 +14,24 @@ export interface Workload {
   /** Of the Service `web`: port 80 to the servers' 8080. */
   readonly clusterIp: string
   readonly nodePort: number
-  /** One on each node. */
+  /** One on each node, of both. */
   readonly servers: readonly Pod[]
-  readonly client: Pod
+  readonly clients: readonly Pod[]
 }
 
 const LOOP =
   'while :; do printf "GET / HTTP/1.0\\r\\n\\r\\n" | nc -w 2 $WEB_SERVICE_HOST 80 >/dev/null; sleep 0.2; done'
 
-/** A Deployment with a server on each node, behind a Service, and one with a client that calls it five times a second. */
+/** A Deployment with a server on each node, behind a Service, and one with clients that call it five times a second. */
 export async function deployWorkload(cluster: Cluster): Promise<Workload> {
   const serve = 'mkdir -p /tmp/w; hostname >/tmp/w/index.html; exec httpd -f -p 8080 -h /tmp/w'
-  const spread = { maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'DoNotSchedule' }
   await cluster.apply(
     {
       ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' } },
       spec: { type: 'NodePort', selector: { app: 'web' }, ports: [{ port: 80, targetPort: 8080 }] },
     },
     deployment('web', cluster.nodes.length, {
-      topologySpreadConstraints: [{ ...spread, labelSelector: { matchLabels: { app: 'web' } } }],
+      ...onEveryNode('web'),
       containers: [
         {
           ...container('server', serve),
@@ -43,13 +42,14 @@ export async function deployWorkload(cluster: Cluster): Promise<Workload> {
   )
   await cluster.rolledOut('deployment/web')
   // After the Service: its address is then in the environment.
-  await cluster.apply(deployment('client', 1, { containers: [container('caller', LOOP)] }))
+  await cluster.apply(
+    deployment('client', cluster.nodes.length, { ...onEveryNode('client'), containers: [container('caller', LOOP)] }),
+  )
   await cluster.rolledOut('deployment/client')
   const service = await cluster.get<{ spec: { clusterIP: string; ports: { nodePort: number }[] } }>('service', 'web')
   const pods = async (app: string) => (await cluster.get<{ items: Pod[] }>('pods', '-l', `app=${app}`)).items
-  const [client] = await pods('client')
   const { clusterIP: clusterIp, ports } = service.spec
-  return { clusterIp, nodePort: ports[0]!.nodePort, servers: await pods('web'), client: client! }
+  return { clusterIp, nodePort: ports[0]!.nodePort, servers: await pods('web'), clients: await pods('client') }
 }
 
 /** As the last element of its cgroup's path. */
@@ -59,11 +59,28 @@ export function containerIdOf({ status }: Pod, name: string): string {
 
 const container = (name: string, script: string) => ({ name, image: BUSYBOX_IMAGE, command: ['/bin/sh', '-c', script] })
 
-function deployment(app: string, replicas: number, podSpec: object): object {
+/** Of a pod's spec: as many pods of this app on a node as on any other. */
+export function onEveryNode(app: string): object {
+  const spread = { maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'DoNotSchedule' }
+  return { topologySpreadConstraints: [{ ...spread, labelSelector: { matchLabels: { app } } }] }
+}
+
+interface DeploymentOptions {
+  readonly namespace?: string
+  readonly kind?: 'Deployment' | 'StatefulSet'
+}
+
+/** Pods with the label `app`, of a Deployment or StatefulSet of that name. */
+export function deployment(
+  app: string,
+  replicas: number,
+  podSpec: object,
+  { namespace = 'default', kind = 'Deployment' }: DeploymentOptions = {},
+): object {
   return {
-    ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: app } },
+    ...{ apiVersion: 'apps/v1', kind, metadata: { name: app, namespace } },
     spec: {
-      ...{ replicas, selector: { matchLabels: { app } } },
+      ...{ replicas, selector: { matchLabels: { app } }, ...(kind === 'StatefulSet' && { serviceName: app }) },
       template: { metadata: { labels: { app } }, spec: { terminationGracePeriodSeconds: 1, ...podSpec } },
     },
   }

@@ -127,6 +127,22 @@ test('TCP to another port of the address contradicts as well', () => {
   assert.deepEqual(shown.at(-1), ['8080 filtered', '5432 filtered'])
 })
 
+test('of several addresses those that filter ICMP say nothing of the others', () => {
+  const links = createLinks()
+  const virtual = '10.96.0.7'
+  const attributes = { ...CATALOG, 'destination.address': virtual, 'network.peer.address': ADDRESS }
+  const shown = [1, 2, 3, 4, 5, 6].map((round) => {
+    const points = [
+      ...linkPoints(attributes, { active: 1, sent: 1000 * round, segments: 30 * round }, T0),
+      ...probePoints(ADDRESS, 'cluster', { reply: 5 * round, latency: 0.0002 }, T0),
+      ...probePoints(virtual, 'cluster', { timeout: 5 * round, latency: Number.NaN }, T0),
+    ]
+    links.add([resourceMetrics(container('front-end'), points, T0 + round * 5000)])
+    return links.current().links.map(({ status }) => status)
+  })
+  assert.deepEqual(shown.slice(2).flat(), ['ok', 'ok', 'ok', 'ok'])
+})
+
 test('a host inside that filters ICMP is filtered from its first traffic on, and stays so when it idles', () => {
   const steps = [
     { probe: LOST },

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import { createRecords, type Records, u64At } from '../kernel/decode.ts'
-import { ConnLayout, Kind } from '../kernel/layout.gen.ts'
+import { ConnLayout, Flag } from '../kernel/layout.gen.ts'
 import { ConntrackAnswerLayout, type NativeConntrack, type NativeConntrackOptions } from '../kernel/native.ts'
 import { createConntrackRequests } from './conntrack-requests.ts'
 import type { TranslatedNamespaces } from './translated-namespaces.ts'
@@ -162,9 +162,10 @@ export function createTranslation(options: TranslationOptions): Translation {
     failing = 0
     const result = found !== 'untracked' && isDialled(connection.records[0]!, found) ? 'same' : found
     outcomes[typeof result === 'string' ? (result as 'same' | 'untracked') : 'translated']++
-    // A RST ends the tracking of an attempt with it: that says nothing of the next one.
-    const failed = connection.records.some((record) => record[ConnLayout.kind] === Kind.fail)
-    giveBack(connection, result === 'untracked' && failed ? 'unknown' : result)
+    // A SYN may be lost or held up on its way to the table, and a RST ends the tracking of an attempt with it: that says
+    // nothing of the next one.
+    const established = connection.records.some((record) => record[ConnLayout.flags]! & Flag.established)
+    giveBack(connection, result === 'untracked' && !established ? 'unknown' : result)
   }
 
   function giveBack(connection: Held, result: Answer): void {

@@ -128,6 +128,7 @@ export function createProbes(options: ProbesOptions): Probes {
       const { address, family, local } = dialled
       // A connection to one of the namespace's own addresses comes from that address.
       if (!wanted(address, 0, family) || (local && equal(address, local))) return
+      if (isService(destinations.probed(address, 0, family))) return
       candidates.enter(dialled)
       timer ??= setTimeout(tick, TICK_MS)
     },
@@ -186,6 +187,10 @@ export function createProbes(options: ProbesOptions): Probes {
   function rename(target: Target): void {
     const attributes = destinations.probed(target.address, 0, target.family)
     if (linkName(attributes) === linkName(target.attributes)) return
+    if (isService(attributes)) {
+      for (const { candidate } of [...target.members]) if (candidate >= 0) candidates.reject(candidate)
+      return
+    }
     target.attributes = attributes
     target.answered = false
     target.nanUnanswered = reports(attributes)
@@ -298,6 +303,11 @@ export function createProbes(options: ProbesOptions): Probes {
       prober.close()
     },
   }
+}
+
+/** Nobody has that address: who answers for it is pinged, once that is known, and many a proxy answers no echo. */
+function isService(attributes: Attributes): boolean {
+  return attributes['k8s.dst.type'] === 'Service'
 }
 
 /** Of a target's links: an address that another has now is another link, and addresses that are folded are one. */

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TranslatedNamespaces } from '../../../../src/receivers/netvitals/destinations/translated-namespaces.ts'
 import { type Answer, createTranslation } from '../../../../src/receivers/netvitals/destinations/translation.ts'
 import { createRecords } from '../../../../src/receivers/netvitals/kernel/decode.ts'
-import { ConnLayout, Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
+import { ConnLayout, Flag, Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
 import {
   ConntrackAnswerLayout,
   ConntrackRequestLayout,
@@ -154,10 +154,27 @@ describe('a connection of which nobody knows who answers', () => {
 
   it('that failed and is not tracked any more says nothing of its destination', async () => {
     const rig = createRig()
-    rig.hold({ kind: Kind.fail, id: 1 })
+    rig.hold({ kind: Kind.fail, id: 1, flags: 0 })
     await rig.turn()
     rig.answer(rig.questions[0]!.token, ENOENT)
     assert.equal(rig.given[0]![2], 'unknown')
+  })
+
+  it('says nothing of it either while its SYN is on its way, and does once it is established', async () => {
+    const rig = createRig()
+    rig.hold(sample(1, { flags: 0 }))
+    rig.hold(sample(2, { flags: 0 }))
+    rig.add({ kind: Kind.end, id: 2, flags: Flag.established })
+    await rig.turn()
+    for (const { token } of rig.questions) rig.answer(token, ENOENT)
+    assert.deepEqual(
+      rig.given.map(([id, , answer]) => [id, answer]),
+      [
+        [1, 'unknown'],
+        [2, 'untracked'],
+        [2, 'untracked'],
+      ],
+    )
   })
 
   it('waits for its namespace to be entered', async () => {

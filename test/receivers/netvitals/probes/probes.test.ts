@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { constants } from 'node:os'
 import { describe, it } from 'node:test'
+import type { Peer } from '../../../../src/kubernetes/index.ts'
+import type { ClusterNames } from '../../../../src/receivers/netvitals/destinations/names.ts'
 import { Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
 import { ProbeOutcome } from '../../../../src/receivers/netvitals/kernel/native.ts'
 import { bytesOf } from './addresses.ts'
@@ -49,6 +51,36 @@ describe('what is pinged', () => {
     assert.deepEqual(rig.requests, [])
     assert.deepEqual(await rig.told(), {})
     assert.equal(rig.opened.size, 0, 'no namespace is entered for nothing')
+  })
+
+  it("is no Service's address: whoever answers for it has one", async (t) => {
+    const service: Peer = { kind: 'Service', name: 'catalog', namespace: 'shop', serviceName: 'catalog' }
+    const services = new Set([a])
+    let changed: Parameters<ClusterNames['onChange']>[0] = () => {}
+    const rig = createProbeRig(t)
+    rig.destinations.use({
+      byAddress: (address) => (services.has(address) ? service : undefined),
+      isClusterAddress: () => true,
+      podCidrs: () => [],
+      onChange(listener) {
+        changed = listener
+        return () => {}
+      },
+    })
+    rig.container(100)
+    rig.connect(100, a, { kind: Kind.sample, state: 2, flags: 0 })
+    rig.connect(100, b)
+    await rig.pass(INTERVAL)
+    assert.deepEqual(
+      rig.requests.map(({ address }) => address),
+      [hexOf(b)],
+    )
+    services.add(b)
+    changed({ containerIds: [], addresses: [b] })
+    await rig.pass(2 * INTERVAL)
+    const before = rig.requests.length
+    await rig.pass(2 * INTERVAL)
+    assert.equal(rig.requests.length, before, 'that it is a Service turned out later')
   })
 
   it('is one address of those that are folded into one destination, and another when that one is out of use', async (t) => {
