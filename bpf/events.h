@@ -22,9 +22,10 @@ enum nv_kind {
     NV_SAMPLE = 4,       /* struct nv_conn: a live connection or attempt, from the interval's walk */
     NV_LISTEN = 5,       /* struct nv_conn: a socket began to listen; ended by NV_END */
     NV_SYNACK = 6,       /* struct nv_conn: SYN-ACKs retransmitted for one listener and peer */
-    NV_CGROUP_MKDIR = 7, /* struct nv_cgroup */
-    NV_CGROUP_RMDIR = 8, /* struct nv_cgroup */
-    NV_KINDS = 9,
+    NV_HOLDER = 7,       /* struct nv_conn, of its last event: a process holds it, whose cgroup is cgroup_id */
+    NV_CGROUP_MKDIR = 8, /* struct nv_cgroup */
+    NV_CGROUP_RMDIR = 9, /* struct nv_cgroup */
+    NV_KINDS = 10,
 };
 
 enum nv_direction {
@@ -64,6 +65,9 @@ struct nv_conn {
     __u8 local[16];          /* network byte order; IPv4 in the first 4, the rest 0 */
     __u8 remote[16];
 };
+
+/* Most sockets whose holders are asked for at once. */
+#define NV_WANTED_MAX 4096
 
 #define NV_PATH_MAX 512
 

@@ -67,7 +67,7 @@ struct in6_addr {
 struct sock_common {
     u32 skc_daddr;
     u32 skc_rcv_saddr;
-    u16 skc_dport;
+    __be16 skc_dport;
     u16 skc_num;
     unsigned short skc_family;
     volatile unsigned char skc_state;
@@ -147,6 +147,33 @@ struct request_sock {
     struct sock_common __req_common;
 };
 
+struct socket {
+    struct sock *sk;
+};
+
+/* Absent where the kernel was built without it. */
+struct mptcp_sock {
+    struct sock *first;
+};
+
+struct inode {
+    unsigned short i_mode;
+};
+
+struct file {
+    struct inode *f_inode;
+    void *private_data;
+};
+
+struct css_set {
+    struct cgroup *dfl_cgrp;
+};
+
+struct task_struct {
+    int tgid;
+    struct css_set *cgroups;
+};
+
 struct seq_file;
 
 struct bpf_iter_meta {
@@ -167,11 +194,21 @@ struct bpf_iter__tcp {
     struct sock_common *sk_common;
 };
 
+struct bpf_iter__task_file {
+    struct bpf_iter_meta *meta;
+    struct task_struct *task;
+    u32 fd;
+    struct file *file;
+};
+
 #pragma clang attribute pop
 
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+#define IPPROTO_MPTCP 262
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
 #define E2BIG 7
 #define EEXIST 17
 

@@ -11,6 +11,7 @@ struct conns_map conns SEC(".maps");
 struct deferred_map deferred SEC(".maps");
 struct synacks_map synacks SEC(".maps");
 struct listeners_map listeners SEC(".maps");
+struct wanted_map wanted SEC(".maps");
 struct ring_map ring SEC(".maps");
 struct counters_map counters SEC(".maps");
 struct cpus_map cpus SEC(".maps");

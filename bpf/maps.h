@@ -16,7 +16,7 @@ struct conn {
     u32 retrans_base;  /* total_retrans when the present phase (handshake, then data) began */
     u32 segments_base;
     u32 segs_out_base; /* to tell an attempt that sent nothing */
-    u32 walks_closed; /* walks that found the socket in CLOSE */
+    u32 unused;        /* no padding */
 };
 
 struct synack_key {
@@ -63,6 +63,15 @@ struct listeners_map {
     __type(value, u8);
 };
 
+/* Sockets whose holders are asked for: filled and used by one pass, then emptied. */
+struct wanted_map {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, NV_WANTED_MAX);
+    __type(key, u64); /* nv_conn.id */
+    __type(value, u8);
+};
+
 struct ring_map {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 8 * 1024 * 1024);
@@ -96,6 +105,7 @@ extern struct conns_map conns SEC(".maps");
 extern struct deferred_map deferred SEC(".maps");
 extern struct synacks_map synacks SEC(".maps");
 extern struct listeners_map listeners SEC(".maps");
+extern struct wanted_map wanted SEC(".maps");
 extern struct ring_map ring SEC(".maps");
 extern struct counters_map counters SEC(".maps");
 extern struct cpus_map cpus SEC(".maps");

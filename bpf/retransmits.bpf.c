@@ -3,7 +3,7 @@
  * Retransmitted segments. The socket's own total is what counts (one event may stand for several
  * segments, a failed one counts in RetransSegs too); these hooks make it known before the next walk.
  */
-#include "state.h"
+#include "entries.h"
 
 /* From 6.17 the hook has a third argument and fires for failed retransmits too: the total covers both. */
 SEC("tp_btf/tcp_retransmit_skb")
@@ -18,6 +18,12 @@ int BPF_PROG(tcp_retransmit_skb, const struct sock *sk)
     const struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
     if (!tp)
         return 0;
+    if (!has_ports(&c->r, sk->__sk_common.skc_num, sk->__sk_common.skc_dport)) {
+        /* An attempt's SYN_SENT is never missed, as it comes in its own system call: this one was accepted. */
+        end_stale(key, c);
+        on_accepted(key, sk, tp, sk->__sk_common.skc_state);
+        return 0;
+    }
     if (in_handshake(c) && sk->__sk_common.skc_state == TCP_SYN_SENT)
         c->r.retrans_handshake = tp->total_retrans - c->retrans_base;
     u64 ns = bpf_ktime_get_ns();

@@ -21,9 +21,8 @@ static __always_inline bool is_locked(const struct sock *sk)
  * The kernel counts a FIN before it says that it had one. So of a locked socket one byte is held back: a total must
  * never fall, and the next record has it. The flag is read again because the lock may just have gone.
  */
-static __always_inline void hold_back_fin(struct tcp_now *now, const struct sock *sk)
+static __always_inline void hold_back_fin(struct tcp_now *now, const struct sock *sk, bool locked)
 {
-    bool locked = is_locked(sk);
     now->fin_received = locked || PROBED(sk, __sk_common.skc_flags) >> SOCK_DONE & 1;
     now->all_acked |= locked;
 }
@@ -44,11 +43,19 @@ int sample_conns(struct bpf_iter__bpf_map_elem *ctx)
     if (c.r.direction != NV_LISTENER) {
         struct tcp_now now;
         SET_TCP_NOW(now, PROBED, sk, tp, PROBED(sk, __sk_common.skc_state));
-        hold_back_fin(&now, sk);
-        if (now.state == TCP_CLOSE) {
-            /* Its end is about to be told, with the right totals; or was missed, when the next walk finds it so too. */
-            if (value->walks_closed++)
-                kind = in_handshake(&c) ? NV_FAIL : NV_END;
+        bool locked = is_locked(sk);
+        hold_back_fin(&now, sk, locked);
+        if (!has_ports(&c.r, PROBED(sk, __sk_common.skc_num), PROBED(sk, __sk_common.skc_dport))) {
+            /* Another connection's, so the end was missed; what was told last stands. */
+            kind = in_handshake(&c) ? NV_FAIL : NV_END;
+        } else if (now.state == TCP_CLOSE && !locked) {
+            /* The change is over, and was missed. */
+            kind = in_handshake(&c) ? NV_FAIL : NV_END;
+            now.state = TCP_TIME_WAIT;
+            set_totals(&c.r, &c, &now);
+        } else if (now.state == TCP_CLOSE) {
+            /* Its end is about to be told, with the right totals. */
+            return 0;
         } else {
             if (in_handshake(&c) && now.state != TCP_SYN_SENT && now.state != TCP_SYN_RECV) {
                 establish_unseen(value);

@@ -122,6 +122,15 @@ static __always_inline void set_tuple(struct nv_conn *r, const struct sock_commo
     put_v6(r->remote, remote);
 }
 
+/*
+ * Whether a socket with these ports may be the entry's, cheaper than is_of(): the local one is chosen after SYN_SENT, and
+ * a socket in CLOSE has given it back.
+ */
+static __always_inline bool has_ports(const struct nv_conn *r, u16 local, __be16 remote)
+{
+    return r->remote_port == bpf_ntohs(remote) && (!local || !r->local_port || r->local_port == local);
+}
+
 /* The counters of a tcp_sock at one moment. */
 struct tcp_now {
     u64 acked;
@@ -154,13 +163,13 @@ static __always_inline u64 received(const struct tcp_now *now)
 /* Totals of the connection's record from the socket's counters; now->state is the state they belong to. */
 static __always_inline void set_totals(struct nv_conn *r, const struct conn *c, const struct tcp_now *now)
 {
-    u32 retrans = now->retrans - c->retrans_base;
+    u32 retrans = now->retrans > c->retrans_base ? now->retrans - c->retrans_base : 0;
     u64 acked = sent(now), got = received(now);
     if (r->flags & NV_ESTABLISHED) {
         r->retrans_data = retrans;
         r->bytes_sent = acked > c->sent_base ? acked - c->sent_base : 0;
         r->bytes_received = got > c->received_base ? got - c->received_base : 0;
-        r->segments_sent = now->segments - c->segments_base;
+        r->segments_sent = now->segments > c->segments_base ? now->segments - c->segments_base : 0;
     } else {
         r->retrans_handshake = retrans;
     }

@@ -36,7 +36,7 @@ int collect_log(enum libbpf_print_level level, const char* format, va_list args)
 const std::map<std::string, const char*> since = {
     {"inet_sock_set_state", "4.16"}, {"tcp_destroy_sock", "4.16"}, {"tcp_retransmit_skb", "4.15"},
     {"tcp_retransmit_synack", "4.16"}, {"cgroup_mkdir", "4.13"},   {"cgroup_rmdir", "4.13"},
-    {"iter/tcp", "5.9"},             {"iter/bpf_map_elem", "5.9"},
+    {"iter/tcp", "5.9"},             {"iter/bpf_map_elem", "5.9"},  {"iter/task_file", "5.8"},
 };
 
 std::string hook_of(const char* section) {
@@ -55,6 +55,13 @@ bool kernel_has(const struct btf* kernel, const std::string& section) {
     if (section.rfind("iter/", 0) == 0)
         return btf__find_by_name_kind(kernel, ("bpf_iter_" + section.substr(5)).c_str(), BTF_KIND_FUNC) > 0;
     return true;
+}
+
+void clear(const struct bpf_map* map) {
+    int fd = bpf_map__fd(map);
+    uint64_t key;
+    while (!bpf_map_get_next_key(fd, nullptr, &key))
+        if (bpf_map_delete_elem(fd, &key)) break;
 }
 
 [[noreturn]] void fail(const char* code, const std::string& what, int error) {
@@ -185,6 +192,7 @@ void Programs::attach() {
         status_.push_back({section, true, ""});
     }
     snapshot_ = walk(object_->progs.snapshot_tcp, nullptr);
+    holders_ = walk(object_->progs.holders, nullptr);
     walks_[static_cast<int>(Walk::deferred)] = walk(object_->progs.sample_deferred, object_->maps.deferred);
     walks_[static_cast<int>(Walk::conns)] = walk(object_->progs.sample_conns, object_->maps.conns);
     walks_[static_cast<int>(Walk::synacks)] = walk(object_->progs.sample_synacks, object_->maps.synacks);
@@ -216,12 +224,20 @@ int Programs::open_snapshot() const {
     return fd;
 }
 
-void Programs::clear_listeners() const {
-    int fd = bpf_map__fd(object_->maps.listeners);
-    uint64_t key;
-    while (!bpf_map_get_next_key(fd, nullptr, &key))
-        if (bpf_map_delete_elem(fd, &key)) break;
+void Programs::clear_listeners() const { clear(object_->maps.listeners); }
+
+int Programs::open_holders(const std::vector<uint64_t>& sockets) const {
+    if (!holders_) throw CodedError("ERR_NO_ITERATOR", "looking for sockets' holders: " + needs("iter/task_file"));
+    const uint8_t one = 1;
+    for (uint64_t socket : sockets)
+        if (bpf_map_update_elem(bpf_map__fd(object_->maps.wanted), &socket, &one, BPF_ANY))
+            fail("ERR_HOLDERS", "entering a socket whose holders are asked for", errno);
+    int fd = bpf_iter_create(bpf_link__fd(holders_));
+    if (fd < 0) fail("ERR_HOLDERS", "opening the walk of descriptors", errno);
+    return fd;
 }
+
+void Programs::clear_wanted() const { clear(object_->maps.wanted); }
 
 void Programs::counters(double* out) const {
     int cpus = libbpf_num_possible_cpus();

@@ -44,6 +44,9 @@ public:
     int open_walk(Walk walk) const;
     int open_snapshot() const;
     void clear_listeners() const;
+    // The walk of the descriptors that refer to these sockets (nv_conn.id), NV_WANTED_MAX at most.
+    int open_holders(const std::vector<uint64_t>& sockets) const;
+    void clear_wanted() const;
     // Sums over CPUs, NV_COUNTERS of them.
     void counters(double* out) const;
     double map_bytes() const;
@@ -55,6 +58,7 @@ private:
     std::vector<ProgramStatus> status_;
     std::vector<bpf_link*> links_;
     bpf_link* snapshot_ = nullptr;
+    bpf_link* holders_ = nullptr;
     bpf_link* walks_[3] = {};
 };
 

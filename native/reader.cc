@@ -121,6 +121,7 @@ void Reader::run_command(const Command& command) {
     try {
         if (command.kind == Command::sample) message->value = sample();
         if (command.kind == Command::snapshot) message->value = snapshot(command.netns.get());
+        if (command.kind == Command::holders) message->value = holders(command.sockets);
     } catch (const CodedError& error) {
         message->code = error.code;
         message->error = error.what();
@@ -208,6 +209,15 @@ double Reader::snapshot(int netns) {
     if (away_) come_back();
     if (failed) std::rethrow_exception(failed);
     return entered;
+}
+
+double Reader::holders(const std::vector<uint64_t>& sockets) {
+    struct Clear {
+        const Programs& programs;
+        ~Clear() { programs.clear_wanted(); }
+    } clear{programs_};
+    Fd fd{programs_.open_holders(sockets)};
+    return walk(fd.get(), "ERR_HOLDERS");
 }
 
 void Reader::enter(int netns, const char* what) const {

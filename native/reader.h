@@ -27,9 +27,10 @@ public:
     static constexpr size_t buffer_bytes = 512 * 1024;
 
     struct Command {
-        enum Kind { sample, snapshot, flush } kind;
+        enum Kind { sample, snapshot, flush, holders } kind;
         uint32_t id;
-        Fd netns;  // snapshot: none is the process' own
+        Fd netns = Fd();  // snapshot: none is the process' own
+        std::vector<uint64_t> sockets = {};  // holders
     };
     // Records of a buffer, or (buffer < 0) the end of a command; an empty code is success.
     struct Message {
@@ -64,6 +65,7 @@ private:
     double walk(int fd, const char* code);
     ssize_t read_walk(int fd, uint8_t* to, const char* code) const;
     double snapshot(int netns);
+    double holders(const std::vector<uint64_t>& sockets);
     void enter(int netns, const char* what) const;
     void come_back();
     void drain();

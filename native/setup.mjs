@@ -162,7 +162,7 @@ function run(command, args) {
   }
 }
 
-const objects = ['maps', 'connections', 'retransmits', 'sample', 'snapshot', 'cgroups']
+const objects = ['maps', 'connections', 'retransmits', 'sample', 'snapshot', 'holders', 'cgroups']
 
 function buildBpf() {
   const sources = filesIn('bpf', /\.(c|h)$/)

@@ -15,7 +15,7 @@ Napi::Function Tracer::define(Napi::Env env) {
                         InstanceMethod<&Tracer::flush>("flush"), InstanceMethod<&Tracer::pause>("pause"),
                         InstanceMethod<&Tracer::resume>("resume"), InstanceMethod<&Tracer::counters>("counters"),
                         InstanceMethod<&Tracer::usage>("usage"), InstanceMethod<&Tracer::close>("close"),
-                        InstanceMethod<&Tracer::programs>("status")});
+                        InstanceMethod<&Tracer::programs>("status"), InstanceMethod<&Tracer::holders>("holders")});
 }
 
 Tracer::Tracer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Tracer>(info), env_(info.Env()) {
@@ -81,29 +81,44 @@ void Tracer::check_open(Napi::Env env, const char* method) const {
     if (!reader_) throw coded(env, "ERR_TRACER_CLOSED", std::string(method) + "(): the tracer is closed");
 }
 
-Napi::Value Tracer::command(Napi::Env env, Reader::Command::Kind kind, Fd netns) {
+Napi::Value Tracer::command(Napi::Env env, Reader::Command command) {
     napi_deferred deferred;
     napi_value promise;
     if (napi_create_promise(env, &deferred, &promise) != napi_ok) throw Napi::Error::New(env);
-    const uint32_t id = ++last_command_;
-    pending_[id] = deferred;
-    reader_->push({kind, id, std::move(netns)});
+    command.id = ++last_command_;
+    pending_[command.id] = deferred;
+    reader_->push(std::move(command));
     return Napi::Value(env, promise);
 }
 
 Napi::Value Tracer::sample(const Napi::CallbackInfo& info) {
     check_open(info.Env(), "sample");
-    return command(info.Env(), Reader::Command::sample);
+    return command(info.Env(), {Reader::Command::sample, 0});
 }
 
 Napi::Value Tracer::snapshot(const Napi::CallbackInfo& info) {
     check_open(info.Env(), "snapshot");
-    return command(info.Env(), Reader::Command::snapshot, netns_argument(info, "snapshot"));
+    return command(info.Env(), {Reader::Command::snapshot, 0, netns_argument(info, "snapshot")});
+}
+
+Napi::Value Tracer::holders(const Napi::CallbackInfo& info) {
+    check_open(info.Env(), "holders");
+    const Napi::Value ids = info[0];
+    const std::string expected =
+        "holders(): expected a Float64Array of at most " + std::to_string(NV_WANTED_MAX) + " ids of sockets, got ";
+    if (!ids.IsTypedArray() || ids.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+        throw coded(info.Env(), "ERR_INVALID_OPTION", expected + found(ids));
+    const Napi::Float64Array numbers = ids.As<Napi::Float64Array>();
+    if (numbers.ElementLength() > NV_WANTED_MAX)
+        throw coded(info.Env(), "ERR_INVALID_OPTION", expected + std::to_string(numbers.ElementLength()));
+    Reader::Command command{Reader::Command::holders, 0};
+    command.sockets.assign(numbers.Data(), numbers.Data() + numbers.ElementLength());
+    return this->command(info.Env(), std::move(command));
 }
 
 Napi::Value Tracer::flush(const Napi::CallbackInfo& info) {
     check_open(info.Env(), "flush");
-    return command(info.Env(), Reader::Command::flush);
+    return command(info.Env(), {Reader::Command::flush, 0});
 }
 
 Napi::Value Tracer::pause(const Napi::CallbackInfo& info) {

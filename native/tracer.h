@@ -22,6 +22,7 @@ public:
 private:
     Napi::Value sample(const Napi::CallbackInfo& info);
     Napi::Value snapshot(const Napi::CallbackInfo& info);
+    Napi::Value holders(const Napi::CallbackInfo& info);
     Napi::Value flush(const Napi::CallbackInfo& info);
     Napi::Value pause(const Napi::CallbackInfo& info);
     Napi::Value resume(const Napi::CallbackInfo& info);
@@ -31,7 +32,7 @@ private:
     Napi::Value close(const Napi::CallbackInfo& info);
 
     void check_open(Napi::Env env, const char* method) const;
-    Napi::Value command(Napi::Env env, Reader::Command::Kind kind, Fd netns = Fd());
+    Napi::Value command(Napi::Env env, Reader::Command command);
     void stop();
     static void on_env_end(void* self);
     static void deliver(Napi::Env env, Napi::Function callback, Tracer* self, Reader::Message* message);

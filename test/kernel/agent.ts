@@ -4,6 +4,7 @@ import { metrics } from '@opentelemetry/api'
 import type { Batch, Host } from '../../src/component/types.ts'
 import { createLogger } from '../../src/log.ts'
 import type { Probes } from '../../src/receivers/netvitals/probes/index.ts'
+import type { NetvitalsReceiver } from '../../src/receivers/netvitals/receiver.ts'
 
 /** The receiver in this process, collecting when told. */
 export interface Agent {
@@ -16,6 +17,9 @@ export interface Agent {
   losses(): { readonly lost: number; readonly deferred: number; readonly endsLost: number }
   /** Addresses pinged, echo requests sent by inode of the namespace, and the rest that probes tell of themselves. */
   readonly probes: Probes | undefined
+  /** What left the receiver last. */
+  latest(): Batch
+  readonly receiver: NetvitalsReceiver
   stop(): Promise<void>
 }
 
@@ -31,6 +35,10 @@ export interface AgentOptions {
   readonly containers?: object
   /** `limits:` of the configuration. */
   readonly limits?: object
+  /** `metrics:` of the configuration. */
+  readonly metrics?: object
+  /** One that this takes over from, as after a new configuration. */
+  readonly replaces?: Agent
   /** What is down is for the test to judge, told here, and ends nothing. */
   readonly onDown?: (part: string, detail: string) => void
 }
@@ -51,6 +59,8 @@ export async function startAgent({
   kubernetes = {},
   containers = {},
   limits = {},
+  metrics: switches = {},
+  replaces,
   onDown,
 }: AgentOptions = {}): Promise<Agent> {
   const { createReceiver } = await import('../../src/receivers/netvitals/receiver.ts')
@@ -76,7 +86,7 @@ export async function startAgent({
     },
     config.parse({
       ...{ collection_interval: '1h', kernel: { ring_size: ringSize } },
-      ...{ probes, destinations, kubernetes, containers, limits },
+      ...{ probes, destinations, kubernetes, containers, limits, metrics: switches },
     }),
     {
       consume: async (batch) => {
@@ -84,7 +94,8 @@ export async function startAgent({
       },
     },
   )
-  await receiver.start(host)
+  if (replaces === undefined) await receiver.start(host)
+  else if (!(await receiver.takeOver!(host, replaces.receiver))) throw new Error('nothing to take over')
   if (down.length > 0) {
     await receiver.stop()
     throw new Error(down.join('; '))
@@ -108,6 +119,8 @@ export async function startAgent({
     resume: () => tracer.resume(),
     losses,
     probes: receiver.probes,
+    latest: () => latest,
+    receiver,
     stop: () => receiver.stop(),
   }
 }

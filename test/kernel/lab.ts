@@ -32,7 +32,8 @@ export interface Namespace {
   filter(rules: { readonly input?: readonly string[]; readonly output?: readonly string[] }): void
 }
 
-export type ContainerLayout = 'docker' | 'kubepods'
+/** `manager`: no container's, but where a systemd is that manages services: `…/init.scope`. */
+export type ContainerLayout = 'docker' | 'kubepods' | 'manager'
 
 export interface Container {
   readonly id: string
@@ -107,7 +108,11 @@ export function createLab(options: { readonly namespaces: number }): Lab {
 
   function container(layout: ContainerLayout): Container {
     const id = `${idPrefix(process.pid)}${randomBytes(26).toString('hex')}`
-    const cgroup = layout === 'docker' ? `/docker/${id}` : `/kubepods/burstable/pod${randomUUID()}/${id}`
+    const cgroup = {
+      docker: `/docker/${id}`,
+      kubepods: `/kubepods/burstable/pod${randomUUID()}/${id}`,
+      manager: `/nv-${id.slice(0, 24)}.slice/init.scope`,
+    }[layout]
     const directory = join(cgroup2Mount()!, cgroup)
     for (const missing of missingParents(directory)) {
       mkdirSync(missing)
@@ -153,6 +158,12 @@ function sweep(): void {
   }
   const root = cgroup2Mount()
   if (!root) return
+  for (const name of entries(root)) {
+    const [, pid] = /^nv-6e76([0-9a-f]{8})[0-9a-f]{12}\.slice$/.exec(name) ?? []
+    if (!pid || !gone(Number.parseInt(pid, 16))) continue
+    removeCgroup(join(root, name, 'init.scope'))
+    removeCgroup(join(root, name))
+  }
   const pods = entries(join(root, 'kubepods/burstable')).map((pod) => join(root, 'kubepods/burstable', pod))
   for (const parent of [join(root, 'docker'), ...pods])
     for (const id of entries(parent)) {

@@ -1,6 +1,7 @@
 import type { Batch, Consumer, Host, Receiver, Settings } from '../../component/types.ts'
 import { reasonOf } from '../../errors.ts'
 import type { Config } from './config.ts'
+import { createActivation } from './connections/activation.ts'
 import { ownByNetwork } from './connections/by-network.ts'
 import { createConnections } from './connections/connections.ts'
 import { createLinks } from './connections/links.ts'
@@ -12,6 +13,7 @@ import { createDestinations } from './destinations/index.ts'
 import { createEstate, type Estate, takeOver } from './hand-over.ts'
 import { Cgroup, type Records } from './kernel/decode.ts'
 import { Kind } from './kernel/layout.gen.ts'
+import { seesAllProcesses } from './kernel/namespaces.ts'
 import { createSharedTracer, type KernelSettings, type SharedTracer, type TracerUser } from './kernel/shared-tracer.ts'
 import { createSnapshot, type SnapshotState } from './kernel/snapshot.ts'
 import type { Tracer } from './kernel/tracer.ts'
@@ -92,6 +94,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     idleMs: config.probes.linger,
   })
   const connections = createConnections({ store, links, listeners: config.metrics['container.net.tcp.listen'].enabled })
+  const activation = createActivation({ containers, connections, report: reportAs('socket_activation') })
   const parts = createParts({
     ...{ settings, config, nodeName: facts.nodeName, reportAs },
     ...{ pods, containers, destinations, links, connections, store },
@@ -103,7 +106,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     onRecord(records, kind) {
       if (kind >= Kind.cgroupMkdir) return onCgroup(records, kind)
       if (containers.byNetwork()) ownByNetwork(records)
-      connections.apply(records, kind)
+      activation.take(records, kind)
     },
     onError(error) {
       recordsFailed = true
@@ -115,14 +118,16 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     if (kind === Kind.cgroupMkdir) containers.cgroupCreated(Cgroup.id(records), Cgroup.path(records))
     else {
       containers.cgroupRemoved(Cgroup.id(records))
+      activation.cgroupRemoved(Cgroup.id(records))
       links.cgroupRemoved(Cgroup.id(records), Date.now())
     }
   }
 
-  async function walk(theTracer: Tracer) {
+  async function walk(theTracer: Tracer, last = false) {
     recordsFailed = false
     await theTracer.sample()
     if (!recordsFailed) host?.report(id, 'records', 'ok')
+    await activation.settle(last)
     await parts.translation?.settled()
     const counters = theTracer.counters()
     connections.endWalk(counters.endsLost)
@@ -133,7 +138,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     if (!tracer) return
     destinations.refresh()
     parts.cluster?.check()
-    const counters = await walk(tracer)
+    const counters = await walk(tracer, last)
     const lost = (counters.lost.get('cgroupMkdir') ?? 0) + (counters.lost.get('cgroupRmdir') ?? 0)
     if (lost > cgroupsLost) await containers.resync()
     cgroupsLost = lost
@@ -158,6 +163,8 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     tracer = theTracer
     for (const { name, attached, reason } of tracer.programs)
       if (!attached) host?.report(id, name, 'down', `${reason}; running without`)
+    const isWalked = tracer.programs.some(({ name, attached }) => attached && name.startsWith('iter/task_file'))
+    if (isWalked && seesAllProcesses()) activation.use(tracer.holders)
     unobserve.push(observe(settings, { tracer, connections, store }), observeContainers(settings, containers))
     snapshot = createSnapshot({
       tracer,
@@ -172,6 +179,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
   async function begin({ programs }: SharedTracer): Promise<void> {
     await containers.start()
     await snapshot?.take()
+    await activation.settle()
     log.info({ programs: programs.filter((each) => each.attached).length }, 'tracing TCP connections')
     // At once: whoever starts it sees soon that data flow.
     void cycles.collect().then(cycles.schedule)
@@ -188,6 +196,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     stopped = true
     cycles.stop()
     tracer = undefined
+    activation.close()
     endParts()
     await deliver(nowMs, true)
     await containers.stop()
@@ -222,6 +231,7 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
       stopped = true
       cycles.stop()
       if (tracer) await cycles.collect(true)
+      activation.close()
       endParts()
       tracer?.close()
       await containers.stop()

@@ -16,6 +16,7 @@ const COUNTED = 1 // its handshake is in successful_connects, or is not to be
 const ACTIVE = 2
 const SYNACK = 4
 const LISTENER = 8
+const UNANSWERED = 16 // an attempt of which nobody knew who answers it
 
 /**
  * A slot is 48 bytes that lie together, because a record touches most of them: three numbers of 64 bits, then six words.
@@ -56,6 +57,8 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
   let translation: Pick<Translation, 'hold' | 'add'> | undefined
   let answering: Answer | undefined
   let heritage: Pick<Connections, 'totalsOf'> | undefined
+  /** Of connections that are to be told anew: what was told of them elsewhere. */
+  const moved = new Map<number, ConnectionTotals>()
 
   function grow() {
     capacity *= 2
@@ -78,11 +81,13 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     const word = slot * SLOT_WORDS
     words[word + ENTRY] = entry
     words[word + FLAGS] = Conn.direction(r) === Direction.listener ? LISTENER : 0
+    if (answering === 'unknown' && !(Conn.flags(r) & Flag.established)) words[word + FLAGS]! |= UNANSWERED
     words[word + SEGMENTS] = 0
     words[word + RETRANS_DATA] = 0
     words[word + RETRANS_HANDSHAKE] = 0
-    const told = heritage?.totalsOf(id)
+    const told = toldElsewhere(id)
     if (told !== undefined) resume(slot, told)
+    if (moved.size > 0) moved.delete(id)
     return slot
   }
 
@@ -97,9 +102,19 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     words[word + RETRANS_HANDSHAKE] = told.retransHandshake
   }
 
+  function toldElsewhere(id: number): ConnectionTotals | undefined {
+    return (moved.size > 0 ? moved.get(id) : undefined) ?? heritage?.totalsOf(id)
+  }
+
+  /** The connection's next record begins it anew, and tells what it did since. */
+  function letGo(id: number, slot: number) {
+    moved.set(id, totalsOf(id)!)
+    finish(slot)
+  }
+
   function totalsOf(id: number): ConnectionTotals | undefined {
     const slot = slotOf(id)
-    if (slot < 0) return heritage?.totalsOf(id)
+    if (slot < 0) return toldElsewhere(id)
     const number = slot * SLOT_NUMBERS
     const word = slot * SLOT_WORDS
     return {
@@ -173,10 +188,15 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     const ends = kind === Kind.end || kind === Kind.fail
     const state = bytes[offset + ConnLayout.flags]!
     let slot = slotOf(id)
+    // Nobody knew the attempt; now that it is a connection, somebody may.
+    if (slot >= 0 && state & Flag.established && words[slot * SLOT_WORDS + FLAGS]! & UNANSWERED) {
+      letGo(id, slot)
+      slot = -1
+    }
     if (slot < 0) {
       if (translation !== undefined && answering === undefined && translation.add(id, r)) return
       const unknown = state & Flag.existing || direction === Direction.listener
-      if (ends && unknown && heritage?.totalsOf(id) === undefined) {
+      if (ends && unknown && toldElsewhere(id) === undefined) {
         unknownEnds++
         return
       }
@@ -220,6 +240,13 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     if (ends) finish(slot)
   }
 
+  function applyAnew(r: Records, kind: number) {
+    const id = Conn.id(r)
+    const slot = slotOf(id)
+    if (slot >= 0) letGo(id, slot)
+    apply(r, kind)
+  }
+
   /** In the table, and two walks did not show it. */
   function unseen(slot: number): boolean {
     return numbers[slot * SLOT_NUMBERS + ID] !== 0 && words[slot * SLOT_WORDS + WALK]! + 2 <= walk
@@ -251,6 +278,7 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
       nowMs = now
     },
     apply,
+    applyAnew,
     translate(by) {
       translation = by
       links.translate(by !== undefined)

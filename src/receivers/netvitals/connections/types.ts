@@ -29,6 +29,11 @@ export interface Connections {
   beginBatch(nowMs: number): void
   /** One record of struct nv_conn, any kind. */
   apply(records: Records, kind: number): void
+  /**
+   * The same of one that is another container's than it was told for, if it was told: what it does from here on is that
+   * one's.
+   */
+  applyAnew(records: Records, kind: number): void
   /** From here on outbound connections are held until it is known who answers them; undefined: they are not, as at first. */
   translate(by: Pick<Translation, 'hold' | 'add'> | undefined): void
   /** A record that translation held back, now that it is known who answers its connection. */

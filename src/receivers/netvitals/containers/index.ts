@@ -10,6 +10,7 @@ import { createRegistry } from './registry.ts'
 import { createResolver } from './resolver.ts'
 import type { RuntimeSocket } from './runtimes/find.ts'
 import { createRuntimes } from './runtimes/index.ts'
+import { initCgroup, socketMakerOf } from './socket-makers.ts'
 import type { Container, Containers } from './types.ts'
 
 export { filterOf } from './filter.ts'
@@ -107,6 +108,7 @@ export function createContainers(options: ContainersOptions = {}): Containers {
   })
   const registry = createRegistry({
     describe: begin,
+    makerOf: (path, identity) => socketMakerOf(path, identity, initPath),
     onBegin(container) {
       if (container.id !== undefined || container.podUid !== undefined) resolver.want(container)
     },
@@ -118,6 +120,7 @@ export function createContainers(options: ContainersOptions = {}): Containers {
     now,
   })
   for (const source of sources) source.onChange?.(resolver.again)
+  const initPath = initCgroup(options.procPath)
   let view: View | undefined
   let reported: string | undefined
   let walking: Promise<void> | undefined
@@ -307,6 +310,7 @@ export function createContainers(options: ContainersOptions = {}): Containers {
 
     byCgroup: (id) => registry.find(id) ?? byUnknown(id),
     byNetwork: () => view?.networks === true,
+    makerOf: registry.makerOf,
 
     cgroupCreated(id, path) {
       if (Buffer.byteLength(path) < PATH_BYTES_MAX) registry.learn(id, path)

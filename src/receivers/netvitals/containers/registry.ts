@@ -1,9 +1,11 @@
 import type { CgroupDirectory } from './cgroupfs.ts'
 import { type CgroupIdentity, HOST, parsePath } from './parse-path.ts'
+import type { SocketMaker } from './socket-makers.ts'
 import type { Container } from './types.ts'
 
 export interface RegistryOptions {
   readonly describe: (identity: CgroupIdentity) => Container
+  readonly makerOf: (path: string, identity: CgroupIdentity) => SocketMaker
   /** A container that was not there before; and one that is not there any more. */
   readonly onBegin?: (identity: CgroupIdentity) => void
   readonly onGone?: (container: Container) => void
@@ -15,6 +17,7 @@ export interface RegistryOptions {
 
 interface Entry {
   readonly life: Life
+  readonly maker: SocketMaker
   /** Its directory is gone, or was never found. */
   gone: boolean
   /** Number of the last walk that saw it, or during which it came. */
@@ -33,7 +36,7 @@ interface Life {
 }
 
 /** What is known of cgroup ids, and the lives of their containers. Touches no file: its owner feeds it. */
-export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: RegistryOptions) {
+export function createRegistry({ describe, makerOf, onBegin, onGone, lingerMs, now }: RegistryOptions) {
   const ofHost: Life = { container: describe(HOST), ids: new Set(), present: 0 }
   const host = ofHost.container
   const entries = new Map<bigint, Entry>()
@@ -58,7 +61,7 @@ export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: Reg
     }
     const identity = parsePath(path)
     const life = identity.key === HOST.key ? ofHost : owner(identity, id, !mayHaveSeveral && path === identity.key)
-    entries.set(id, { life, gone: false, seen: walk })
+    entries.set(id, { life, maker: makerOf(path, identity), gone: false, seen: walk })
     if (unknown.delete(id) && life !== ofHost) for (const tell of resolvedListeners) tell(id, life.container)
   }
 
@@ -119,6 +122,7 @@ export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: Reg
     remove,
     /** Undefined: never heard of it. */
     find: (id: bigint): Container | undefined => entries.get(id)?.life.container,
+    makerOf: (id: bigint): SocketMaker | undefined => entries.get(id)?.maker,
     /** `host` is what was answered; who asked is told if it turns out otherwise. */
     answeredHost: (id: bigint): void => void unknown.add(id),
     isUnknown: (id: bigint): boolean => unknown.has(id),
@@ -127,7 +131,7 @@ export function createRegistry({ describe, onBegin, onGone, lingerMs, now }: Reg
     /** A walk saw the whole hierarchy and not this id: its cgroup is gone, only a socket remembers it. */
     settle(id: bigint): void {
       if (entries.has(id)) return
-      const entry = { life: ofHost, gone: false, seen: walk }
+      const entry: Entry = { life: ofHost, maker: 'none', gone: false, seen: walk }
       entries.set(id, entry)
       leave(id, entry)
     },

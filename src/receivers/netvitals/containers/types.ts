@@ -1,4 +1,5 @@
 import type { Attributes } from '@opentelemetry/api'
+import type { SocketMaker } from './socket-makers.ts'
 
 /** `unknown`: a container (or a pod's own cgroup) whose path does not tell which runtime made it. */
 export type Runtime = 'docker' | 'podman' | 'containerd' | 'cri-o' | 'lxc' | 'nspawn' | 'unknown' | 'systemd' | 'host'
@@ -29,6 +30,8 @@ export interface Containers {
   stop(): Promise<void>
   /** The container that owns this cgroup, nested cgroups included; `host` when it belongs to none or isn't known. */
   byCgroup(id: bigint): Container
+  /** Whether what makes sockets in this cgroup makes them for others; undefined: not known yet. */
+  makerOf(id: bigint): SocketMaker | undefined
   /** Cgroups are not to be seen: a socket in the root cgroup is asked for by its network, as id NETWORK * 2^32 + inode. */
   byNetwork(): boolean
   /** From the kernel's events; the path is from the root of the cgroup2 hierarchy. */

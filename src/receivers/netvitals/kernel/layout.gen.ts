@@ -44,9 +44,10 @@ export const Kind = {
   sample: 4,
   listen: 5,
   synack: 6,
-  cgroupMkdir: 7,
-  cgroupRmdir: 8,
-  kinds: 9,
+  holder: 7,
+  cgroupMkdir: 8,
+  cgroupRmdir: 9,
+  kinds: 10,
 } as const
 
 /** enum nv_direction */

@@ -1,4 +1,17 @@
+import { readlinkSync } from 'node:fs'
 import { open, readdir, readlink, stat } from 'node:fs/promises'
+
+/** Number of the initial pid namespace. @see include/linux/proc_ns.h PROC_PID_INIT_INO */
+const INIT_PID = 'pid:[4026531836]'
+
+/** Whether this process is in the pid namespace of the host: what walks processes shows all of them. */
+export function seesAllProcesses(procPath = '/proc'): boolean {
+  try {
+    return readlinkSync(`${procPath}/self/ns/pid`) === INIT_PID
+  } catch {
+    return false
+  }
+}
 
 /** Where named network namespaces are kept: iproute2, Docker, CNI plug-ins (the same folder as iproute2's). */
 const namedFolders = ['/run/netns', '/run/docker/netns']

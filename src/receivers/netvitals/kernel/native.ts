@@ -2,7 +2,7 @@
  * What the addon (native/) gives. Only kernel/ imports the addon itself; probes/ and destinations/ get their
  * handles from here. The addon is a pipe: it knows no metric, no configuration and no policy.
  * Its errors carry a code: ERR_INVALID_OPTION, ERR_RING_SIZE, ERR_BPF_PERMISSION, ERR_NO_BTF, ERR_BPF_LOAD,
- * ERR_BPF_ATTACH, ERR_RING, ERR_NO_ITERATOR, ERR_SAMPLE, ERR_SNAPSHOT, ERR_SETNS, ERR_SETNS_PERMISSION,
+ * ERR_BPF_ATTACH, ERR_RING, ERR_NO_ITERATOR, ERR_SAMPLE, ERR_SNAPSHOT, ERR_HOLDERS, ERR_SETNS, ERR_SETNS_PERMISSION,
  * ERR_TRACER_CLOSED.
  */
 export interface NativeTracerOptions {
@@ -35,6 +35,11 @@ export interface NativeTracer {
   sample(): Promise<number>
   /** Enters the connections that are there in the namespace that this descriptor refers to (-1: the process' own). Resolves with the number entered. */
   snapshot(netnsFd: number): Promise<number>
+  /**
+   * Looks through the descriptors of all processes but init for the sockets with these ids (`Conn.id`), 4096 at most:
+   * a record `Kind.holder` for each that refers to one. Resolves with their number after the last was delivered.
+   */
+  holders(ids: Float64Array): Promise<number>
   /** Takes what is in the ring now; resolves when it was delivered. */
   flush(): Promise<void>
   /** Stops and resumes the reading of the ring (for tests of loss). */

@@ -39,7 +39,7 @@ export interface KernelCounters {
 }
 
 export interface Tracer
-  extends Pick<NativeTracer, 'sample' | 'snapshot' | 'flush' | 'pause' | 'resume' | 'usage' | 'close'> {
+  extends Pick<NativeTracer, 'sample' | 'snapshot' | 'holders' | 'flush' | 'pause' | 'resume' | 'usage' | 'close'> {
   readonly programs: readonly ProgramStatus[]
   counters(): KernelCounters
   /** Records read and batches delivered since the start, and the longest time one batch took (ms) since the last call. */
@@ -138,6 +138,7 @@ export function createTracer({ ringBytes, maxSockets, onBatch, onRecord, onError
     programs: native.status(),
     sample: () => native.sample(),
     snapshot: (fd) => native.snapshot(fd),
+    holders: (ids) => native.holders(ids),
     flush: () => native.flush(),
     pause: () => native.pause(),
     resume: () => native.resume(),

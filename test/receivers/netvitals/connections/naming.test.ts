@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { createKubernetes, type Kubernetes } from '../../../../src/kubernetes/index.ts'
 import { createRecords } from '../../../../src/receivers/netvitals/kernel/decode.ts'
-import { Direction, Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
+import { ConnLayout, Direction, Flag, Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
 import { noCertificates } from '../../../e2e/certificates.ts'
 import { eventually } from '../../../e2e/child.ts'
 import { pointsOf } from '../../../kernel/points.ts'
 import { type ApiServer, createApiServer, type ObjectJson } from '../../../kubernetes/api-server.ts'
 import { PATHS } from '../../../kubernetes/recorded.ts'
 import { endpointSlice, node, pod, replicaSet, service } from '../../../kubernetes/small-cluster.ts'
-import { bytesOf, type Conn, createRig } from './rig.ts'
+import { bytesOf, type Conn, createRig, ESTABLISHED, SYN_SENT } from './rig.ts'
 
 const { end, sample } = Kind
 const CONNECTS = 'container.net.tcp.successful_connects'
@@ -109,6 +109,36 @@ describe('links in a cluster', { skip: (await noCertificates()) ?? false }, () =
     assert.deepEqual(await values(CONNECTS, 'destination.address', 'network.peer.address', ...DST), {
       '10.96.0.5 10.244.2.7 web-b shop web Pod web': 1,
     })
+  })
+
+  it('name who answers once the attempt is a connection, where nobody knew it before', async () => {
+    const held: ReturnType<typeof createRecords>[] = []
+    const hold = ({ bytes, offset }: { bytes: Uint8Array; offset: number }) =>
+      void held.push(createRecords(bytes.slice(offset, offset + ConnLayout.size)))
+    rig.connections.translate({ hold, add: () => false })
+    const attempt = { id: 1, remote: SERVICE, remotePort: 80, state: SYN_SENT, flags: 0, retransHandshake: 2 }
+    rig.apply({ kind: sample, ...attempt })
+    rig.connections.applyAnswered(held.shift()!, 'unknown')
+    const established = { ...attempt, state: ESTABLISHED, flags: Flag.established, retransHandshake: 3, bytesSent: 7 }
+    rig.apply({ kind: sample, ...established })
+    assert.equal(held.length, 1, 'it is asked again')
+    const address = new Uint8Array(16)
+    address.set(SECOND!)
+    rig.connections.applyAnswered(held.shift()!, { address, port: 8080 })
+    rig.apply({ kind: sample, ...established, bytesSent: 9 })
+    const answered = '10.244.2.7'
+    const [before, after] = [`10.96.0.5 ${SERVICE.join('.')}`, `10.96.0.5 ${answered}`]
+    const of = (metric: string) => values(metric, 'destination.address', 'network.peer.address')
+    const totals = {
+      connects: await of(CONNECTS),
+      retransmits: await of('container.net.tcp.retransmits'),
+      sent: await of('container.net.tcp.bytes_sent'),
+    }
+    assert.equal(totals.connects[after], 1)
+    assert.equal(totals.connects[before] ?? 0, 0)
+    assert.deepEqual([totals.retransmits[before], totals.retransmits[after]], [2, 1], 'each once, where it was known')
+    assert.equal(totals.sent[after], 9)
+    assert.equal(held.length, 0, 'once')
   })
 
   it('name the Service where it is not known who answers', async () => {

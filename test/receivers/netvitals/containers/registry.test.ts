@@ -11,6 +11,7 @@ function make() {
   let clock = 0
   const registry = createRegistry({
     describe: (identity) => describeContainer(identity, { host: { name: 'node-1' } }),
+    makerOf: () => 'none',
     lingerMs: 1000,
     now: () => clock,
   })

@@ -61,7 +61,7 @@ static struct nv_conn distinct(unsigned seed)
     unsigned char *bytes = (unsigned char *)&c;
     for (size_t i = 0; i < sizeof c; i++)
         bytes[i] = (unsigned char)(i * 2 + seed + 1);
-    c.kind = NV_END + seed % NV_SYNACK;
+    c.kind = NV_END + seed % NV_HOLDER;
     c.id &= (1ull << 53) - 1;
     c.connect_ns &= (1ull << 53) - 1;
     c.bytes_sent &= (1ull << 53) - 1;

@@ -100,7 +100,7 @@ describe('the tracer', { skip: root }, () => {
     const { lost, ...rest } = open(t).counters()
     assert.deepEqual(
       [...lost.keys()],
-      ['end', 'fail', 'retrans', 'sample', 'listen', 'synack', 'cgroupMkdir', 'cgroupRmdir'],
+      ['end', 'fail', 'retrans', 'sample', 'listen', 'synack', 'holder', 'cgroupMkdir', 'cgroupRmdir'],
     )
     for (const [name, value] of Object.entries(rest)) assert.equal(typeof value, 'number', name)
   })
