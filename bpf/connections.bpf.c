@@ -102,11 +102,11 @@ static __always_inline void set_end(struct nv_conn *r, u32 kind, const struct co
 
 static __always_inline void on_close(u64 key, struct conn *c, const struct sock *sk, const struct tcp_sock *tp, u8 old)
 {
-    /* skc_num is gone by CLOSE. */
-    if (!has_ports(&c->r, bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport), sk->__sk_common.skc_dport))
+    u16 local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport); /* skc_num is gone by CLOSE */
+    if (!has_ports(&c->r, local_port, sk->__sk_common.skc_dport))
         return end_stale(key, c);
     if (in_handshake(c) && old != TCP_SYN_SENT && old != TCP_SYN_RECV)
-        establish_unseen(c);
+        establish_unseen(c, local_port);
     u32 kind = in_handshake(c) ? NV_FAIL : NV_END;
     struct nv_conn *out = reserve(kind);
     /* Out of the table first: a walk must never show a connection whose end is already in the ring. */

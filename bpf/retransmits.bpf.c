@@ -24,14 +24,17 @@ int BPF_PROG(tcp_retransmit_skb, const struct sock *sk)
         on_accepted(key, sk, tp, sk->__sk_common.skc_state);
         return 0;
     }
-    if (in_handshake(c) && sk->__sk_common.skc_state == TCP_SYN_SENT)
+    u8 state = sk->__sk_common.skc_state;
+    if (in_handshake(c) && state == TCP_SYN_SENT)
         c->r.retrans_handshake = tp->total_retrans - c->retrans_base;
+    else if (in_handshake(c) && state != TCP_SYN_RECV)
+        establish_unseen(c, sk->__sk_common.skc_num);
     u64 ns = bpf_ktime_get_ns();
     if (ns - c->reported_ns < RETRANS_REPORT_NS)
         return 0;
     c->reported_ns = ns;
     struct tcp_now now;
-    SET_TCP_NOW(now, DIRECT, sk, tp, sk->__sk_common.skc_state);
+    SET_TCP_NOW(now, DIRECT, sk, tp, state);
     struct conn last = *c;
     last.r.state = now.state;
     set_totals(&last.r, &last, &now);

@@ -58,8 +58,9 @@ int sample_conns(struct bpf_iter__bpf_map_elem *ctx)
             return 0;
         } else {
             if (in_handshake(&c) && now.state != TCP_SYN_SENT && now.state != TCP_SYN_RECV) {
-                establish_unseen(value);
-                establish_unseen(&c);
+                u16 local_port = PROBED(sk, __sk_common.skc_num);
+                establish_unseen(value, local_port);
+                establish_unseen(&c, local_port);
             }
             if (in_handshake(&c))
                 c.r.local_port = PROBED(sk, __sk_common.skc_num); /* chosen after SYN_SENT */

@@ -186,8 +186,9 @@ static __always_inline bool in_handshake(const struct conn *c)
 }
 
 /* Its opening was missed: established all the same. Handshake retransmits are those that were told meanwhile. */
-static __always_inline void establish_unseen(struct conn *c)
+static __always_inline void establish_unseen(struct conn *c, u16 local_port)
 {
+    c->r.local_port = local_port;
     c->retrans_base += c->r.retrans_handshake;
     c->sent_base = CLIENT_SYN;
     barrier();
