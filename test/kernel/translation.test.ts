@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { agentUnavailable, startAgent } from './agent.ts'
 import { createLab, labUnavailable, type Namespace } from './lab.ts'
@@ -36,6 +37,39 @@ function createServices(t: TestContext, { inside }: { inside: boolean }) {
     }`,
   )
   return { lab, client, node, one, two }
+}
+
+describe("addresses that a node's IPVS translates, as kube-proxy has it do", { skip: skip || noIpvs() }, () => {
+  it('are shown as dialled and as answered', { timeout: 120_000 }, async (t) => {
+    const { lab, client, node, one, two } = createServices(t, { inside: false })
+    node.run(['nft', 'flush', 'chain', 'inet', 'services', 'nat'])
+    // The address is the node's own on an interface without a cable, so that it is IPVS' input.
+    node.run(['ip', 'link', 'add', 'ipvs0', 'type', 'dummy'])
+    node.run(['ip', 'address', 'add', '10.96.0.1/32', 'dev', 'ipvs0'])
+    node.sysctl('net.ipv4.vs.conntrack', 1)
+    node.run(['ipvsadm', '-A', '-t', '10.96.0.1:80', '-s', 'rr'])
+    for (const { ipv4 } of [one, two]) node.run(['ipvsadm', '-a', '-t', '10.96.0.1:80', '-r', `${ipv4}:80`, '-m'])
+    const agent = await startAgent({ destinations: { translation: { node_namespaces: [node.path] } } })
+    t.after(() => agent.stop())
+    const drive = startProgram(lab, client, lab.container('docker'), 'drive')
+    const servers = [one, two].map((namespace) => startProgram(lab, namespace, lab.container('kubepods'), 'serve'))
+    for (const server of servers) await server.listen('port=80 family=4')
+    await drive.command('connect to=10.96.0.1:80 n=20 end=client_fin up=1000')
+    const resource = { 'container.id': drive.container.id }
+    const connects = pointsOf(await agent.collect(), { metric: 'container.net.tcp.successful_connects', resource })
+    assert.deepEqual(
+      [...connects]
+        .map(({ attributes: a, value }) => [a['destination.address'], a['network.peer.address'], value])
+        .sort(),
+      [one, two].map(({ ipv4 }) => ['10.96.0.1', ipv4, 10]).sort(),
+    )
+  })
+})
+
+/** Why IPVS can't be tried here, or false. It is not loaded for that: ipvsadm would. */
+function noIpvs(): string | false {
+  if (!existsSync('/proc/net/ip_vs')) return 'needs a kernel with IPVS: modprobe ip_vs ip_vs_rr'
+  return existsSync('/usr/sbin/ipvsadm') || existsSync('/sbin/ipvsadm') ? false : 'needs the program ipvsadm'
 }
 
 for (const [where, inside] of [
