@@ -10,6 +10,7 @@ import { removeCgroup } from '../containers/sandbox.ts'
 import { type Agent, startAgent } from '../kernel/agent.ts'
 import { pointsOf } from '../kernel/points.ts'
 import { serveDocker } from '../receivers/netvitals/containers/runtime-servers.ts'
+import { type Running, residentBytes, startNetvitals } from './processes.ts'
 import { atMost, type BenchRow, information } from './row.ts'
 
 /** So many that Node's own memory is as large as it gets. */
@@ -61,10 +62,16 @@ async function churn(cleanups: (() => unknown)[]): Promise<BenchRow[]> {
   const socket = join(directory, 'docker.sock')
   await serveDocker({ after: (cleanup) => void cleanups.push(cleanup as () => void) }, socket, known)
   const down: string[] = []
-  const agent = await startAgent({
+  const settings = {
     containers: { runtimes: [{ type: 'docker', socket }], resolve_timeout: `${RESOLVE_TIMEOUT_MS}ms` },
     limits: { container_linger: '5s' },
     kubernetes: { enabled: false },
+  }
+  // The program itself sees the same, for its memory: here are the containers' own processes too.
+  const program = await startProgram(settings)
+  cleanups.push(() => program.stop())
+  const agent = await startAgent({
+    ...settings,
     onDown: (part, detail) => down.push(`${part}: ${detail}`),
   })
   cleanups.push(() => agent.stop())
@@ -89,10 +96,10 @@ async function churn(cleanups: (() => unknown)[]): Promise<BenchRow[]> {
     known.clear()
   }
   await run(0, WARM_UP, WARM_UP_PER_SECOND)
-  const before = memory()
+  const before = memory(program)
   await run(WARM_UP, CONTAINERS, PER_SECOND)
   await stopWatching()
-  const after = memory()
+  const after = memory(program)
 
   const all = [...seen.entries()].slice(WARM_UP)
   for (const [n, { connects, name }] of all) {
@@ -166,10 +173,21 @@ function watch(agent: Agent, port: number, seen: Map<number, Seen>, wrong: strin
   }
 }
 
-function memory(): { heap: number; resident: number } {
+function startProgram(settings: object): Promise<Running> {
+  return startNetvitals(
+    JSON.stringify({
+      receivers: { netvitals: { ...settings, collection_interval: `${CYCLE_MS}ms`, probes: { enabled: false } } },
+      exporters: { debug: {} },
+      service: { pipelines: { metrics: { receivers: ['netvitals'], exporters: ['debug'] } } },
+    }),
+  )
+}
+
+/** Bytes: of the heap here after garbage collection, and resident of the program. */
+function memory({ pid }: Running): { heap: number; resident: number } {
   for (let i = 0; i < 4; i++) globalThis.gc?.()
-  const { heapUsed, external, rss } = process.memoryUsage()
-  return { heap: heapUsed + external, resident: rss }
+  const { heapUsed, external } = process.memoryUsage()
+  return { heap: heapUsed + external, resident: residentBytes(pid) }
 }
 
 if (import.meta.main) console.table(await bench())
