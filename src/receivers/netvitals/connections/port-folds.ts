@@ -86,7 +86,9 @@ export function createPortFolds({ from, keep, idleMs }: PortFoldsOptions): PortF
       if (!isPortMapper && (isKnown || port < firstOf(groups.get(key)))) return false
       const group = groupOf(key)
       group.entries++
-      const slot = isPortMapper ? undefined : slotFor(group, port, nowMs)
+      // What a port mapper gave out is for one transfer: nobody looks for it by number.
+      const isGivenOut = group.portMappers > 0 && port >= from
+      const slot = isPortMapper || isGivenOut ? undefined : slotFor(group, port, nowMs)
       if (isPortMapper) group.portMappers++
       else if (slot === undefined) folded.add(entry)
       else slot.entries++

@@ -36,7 +36,7 @@ export interface ProbesOptions {
   readonly config: ProbesConfig
   readonly latency: LatencyConfig
   readonly links: Pick<Links, 'observe' | 'isLive' | 'usage' | 'ageUses' | 'retell'>
-  readonly destinations: Pick<Destinations, 'probed' | 'foldOf' | 'onChange'>
+  readonly destinations: Pick<Destinations, 'probed' | 'foldOf' | 'hasNames' | 'onChange'>
   readonly store: Pick<Store, 'link' | 'release' | 'add' | 'set' | 'unset'>
   readonly finder: NamespaceFinder
   readonly createProber: (options: NativeProberOptions) => NativeProber
@@ -128,7 +128,7 @@ export function createProbes(options: ProbesOptions): Probes {
       const { address, family, local } = dialled
       // A connection to one of the namespace's own addresses comes from that address.
       if (!wanted(address, 0, family) || (local && equal(address, local))) return
-      if (isService(destinations.probed(address, 0, family))) return
+      if (destinations.hasNames() && isService(destinations.probed(address, 0, family))) return
       candidates.enter(dialled)
       timer ??= setTimeout(tick, TICK_MS)
     },

@@ -141,6 +141,20 @@ describe('links in a cluster', { skip: (await noCertificates()) ?? false }, () =
     assert.equal(held.length, 0, 'once')
   })
 
+  it('have the port that a Service declares, however few are told by number', async () => {
+    rig.destinations.use(undefined)
+    rig = createRig({ ports: { from: 1, keep: 0 } })
+    rig.destinations.use(kubernetes)
+    connect({ remote: SERVICE, remotePort: 80 })
+    connect({ remote: FIRST })
+    connect({ remote: FIRST, remotePort: 9090 })
+    assert.deepEqual(await values(CONNECTS, 'destination.address', 'destination.port'), {
+      '10.96.0.5 80': 1,
+      '10.244.1.7 8080': 1,
+      '10.244.1.7 -': 1,
+    })
+  })
+
   it('name the Service where it is not known who answers', async () => {
     connect({ remote: SERVICE, remotePort: 80 })
     assert.deepEqual(await values(CONNECTS, ...DST, 'destination.scope'), { 'web shop - Service web cluster': 1 })
