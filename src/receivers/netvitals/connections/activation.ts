@@ -113,7 +113,7 @@ export function createActivation(options: ActivationOptions): Activation {
   function takeConnection(r: Records, kind: number, when: 'arrived' | 'looked' | 'last') {
     const id = Conn.id(r)
     const ends = kind === Kind.end || kind === Kind.fail
-    const known = owners.get(id)
+    const known = owners.size > 0 ? owners.get(id) : undefined
     if (known !== undefined) {
       if (ends) owners.delete(id)
       own(r, known)

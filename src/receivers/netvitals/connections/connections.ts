@@ -26,6 +26,8 @@ const SLOT_NUMBERS = 6
 const [ID, BYTES_SENT, BYTES_RECEIVED] = [0, 1, 2] as const
 const SLOT_WORDS = SLOT_NUMBERS * 2
 const [ENTRY, FLAGS, WALK, SEGMENTS, RETRANS_DATA, RETRANS_HANDSHAKE] = [6, 7, 8, 9, 10, 11] as const
+/** The slot of a connection whose first record is its last, as most records are: it needs no place in the table. */
+const PASSING = 0
 
 export interface ConnectionsOptions {
   readonly store: Store
@@ -46,7 +48,7 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
   let capacity = 1024
   let numbers = new Float64Array(capacity * SLOT_NUMBERS)
   let words = new Uint32Array(numbers.buffer)
-  let used = 0
+  let used = PASSING + 1
   const free: number[] = []
   let nowMs = 0
   let walk = 1
@@ -68,14 +70,19 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     words = new Uint32Array(numbers.buffer)
   }
 
-  function begin(r: Records, id: number): number {
-    const entry = retain(r, nowMs, answering)
-    if (entry === ASK_FIRST) return ASK_FIRST
+  function takeSlot(id: number): number {
     const slot = free.pop() ?? used++
     if (slot >= capacity) grow()
     addSlot(id, slot)
+    numbers[slot * SLOT_NUMBERS + ID] = id
+    return slot
+  }
+
+  function begin(r: Records, id: number, ends: boolean): number {
+    const entry = retain(r, nowMs, answering)
+    if (entry === ASK_FIRST) return ASK_FIRST
+    const slot = ends ? PASSING : takeSlot(id)
     const number = slot * SLOT_NUMBERS
-    numbers[number + ID] = id
     numbers[number + BYTES_SENT] = 0
     numbers[number + BYTES_RECEIVED] = 0
     const word = slot * SLOT_WORDS
@@ -133,6 +140,7 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
     const entry = words[word + ENTRY]!
     if (words[word + FLAGS]! & ACTIVE) addActive(entry, -1)
     release(entry, nowMs)
+    if (slot === PASSING) return
     deleteSlot(numbers[slot * SLOT_NUMBERS + ID]!)
     numbers[slot * SLOT_NUMBERS + ID] = 0
     free.push(slot)
@@ -200,7 +208,7 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
         unknownEnds++
         return
       }
-      slot = begin(r, id)
+      slot = begin(r, id, ends)
       if (slot === ASK_FIRST) {
         translation!.hold(r)
         return

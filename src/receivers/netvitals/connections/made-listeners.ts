@@ -1,5 +1,6 @@
 import { Conn, ConnWord, createRecords, type Records } from '../kernel/decode.ts'
 import { ConnLayout } from '../kernel/layout.gen.ts'
+import { createKeyTable } from './key-table.ts'
 
 /**
  * Whose a socket is that a service manager made: the cgroup that it was handed to; its maker's own; `nobody`'s but the
@@ -40,17 +41,25 @@ const WALKS_MISSED = 3
 /** Such listeners. A connection came through that of the same maker whose address is the most exact. */
 export function createMadeListeners() {
   const byId = new Map<number, Entry>()
-  /** By network namespace and port: an inode of 32 bits, and 16. */
-  const bySpot = new Map<number, Entry[]>()
+  /** Network namespace and port: looked up with each connection of a maker, so without an allocation. */
+  const spots = createKeyTable(2, 64)
+  const { key, find } = spots
+  /** By spot. */
+  const inSpot: Entry[][] = []
   let walk = 0
 
-  const spotOf = (r: Records) => Conn.netns(r) * 0x10000 + Conn.localPort(r)
+  /** -1: nobody listens there. */
+  function spotOf(r: Records): number {
+    key[0] = Conn.netns(r)
+    key[1] = Conn.localPort(r)
+    return find()
+  }
 
   function drop(entry: Entry): void {
     byId.delete(entry.id)
-    const others = bySpot.get(entry.spot)!.filter((each) => each !== entry)
-    if (others.length === 0) bySpot.delete(entry.spot)
-    else bySpot.set(entry.spot, others)
+    const others = inSpot[entry.spot]!.filter((each) => each !== entry)
+    inSpot[entry.spot] = others
+    if (others.length === 0) spots.drop(entry.spot)
   }
 
   function add(r: Records): MadeListener {
@@ -58,16 +67,17 @@ export function createMadeListeners() {
     const at = (offset >>> 2) + ConnWord.local
     const address = u32.slice(at, at + 4)
     const cgroup = (offset >>> 2) + ConnWord.cgroupId
+    const known = spotOf(r)
+    const spot = known >= 0 ? known : spots.enter()
     const entry: Entry = {
       ...{ id: Conn.id(r), maker: Conn.cgroupId(r), owner: 'unasked', before: undefined, told: undefined },
-      ...{ spot: spotOf(r), family: Conn.family(r), address, isWildcard: address.every((word) => word === 0) },
+      ...{ spot, family: Conn.family(r), address, isWildcard: address.every((word) => word === 0) },
       ...{ makerWords: [u32[cgroup]!, u32[cgroup + 1]!], closedMs: undefined, seen: walk },
       record: createRecords(bytes.slice(offset, offset + ConnLayout.size)),
     }
     byId.set(entry.id, entry)
-    const others = bySpot.get(entry.spot)
-    if (others) others.push(entry)
-    else bySpot.set(entry.spot, [entry])
+    if (known >= 0) inSpot[spot]!.push(entry)
+    else inSpot[spot] = [entry]
     return entry
   }
 
@@ -77,39 +87,47 @@ export function createMadeListeners() {
     const cgroup = (offset >>> 2) + ConnWord.cgroupId
     if (makerWords[0] !== u32[cgroup] || makerWords[1] !== u32[cgroup + 1]) return 0
     const isSameFamily = family === Conn.family(r)
-    const local = (offset >>> 2) + ConnWord.local
-    const isExact = isSameFamily && address.every((word, i) => word === u32[local + i])
+    const isExact = isSameFamily && isAt(address, u32, (offset >>> 2) + ConnWord.local)
     // An IPv6 listener takes IPv4 connections too, where no other does.
     const rank = isExact ? 3 : isWildcard && isSameFamily ? 2 : isWildcard && family === 6 ? 1 : 0
     return rank > 0 && closedMs === undefined ? rank + 3 : rank
   }
 
-  /** Calls `visit` with those that a connection may have come through: several where they share an address. */
-  function eachOf(r: Records, visit: (listener: MadeListener) => void): void {
-    const here = bySpot.get(spotOf(r))
-    if (here === undefined) return
-    let best = 1
-    for (const entry of here) best = Math.max(best, fit(entry, r))
-    for (const entry of here) if (fit(entry, r) === best) visit(entry)
+  /** How well the best of them fits: a connection may have come through each that does so well. */
+  function bestFit(here: readonly Entry[], r: Records): number {
+    let best = 0
+    for (let i = 0; i < here.length; i++) best = Math.max(best, fit(here[i]!, r))
+    return best
   }
 
   /** Whose a connection is by the listener that it came through. */
   function ownerBy(r: Records): Owner | 'unasked' {
+    const spot = spotOf(r)
+    if (spot < 0) return 'nobody'
+    const here = inSpot[spot]!
+    const best = bestFit(here, r)
     let owner: Owner | 'unasked' | undefined
-    eachOf(r, (listener) => {
+    for (let i = 0; best > 0 && i < here.length; i++) {
+      const listener = here[i]!
+      if (fit(listener, r) !== best) continue
       if (owner === undefined || listener.owner === 'unasked') owner = listener.owner
       else if (owner !== 'unasked' && owner !== listener.owner) owner = 'several'
-    })
+    }
     return owner ?? 'nobody'
   }
 
   /** Of one that ended: a service that has ended too accepted it, as long as nobody has come after that. */
   function ownerBefore(r: Records, nowMs: number): bigint | undefined {
+    const spot = spotOf(r)
+    if (spot < 0) return undefined
+    const here = inSpot[spot]!
+    const best = bestFit(here, r)
     let owner: bigint | undefined
-    eachOf(r, (listener) => {
+    for (const listener of here) {
       const { before } = listener
-      if (listener.owner === 'nobody' && before !== undefined && before.untilMs > nowMs) owner = before.owner
-    })
+      const isEmpty = best > 0 && fit(listener, r) === best && listener.owner === 'nobody'
+      if (isEmpty && before !== undefined && before.untilMs > nowMs) owner = before.owner
+    }
     return owner
   }
 
@@ -155,4 +173,9 @@ export function createMadeListeners() {
       return byId.size
     },
   }
+}
+
+function isAt(address: Uint32Array, u32: Uint32Array, word: number): boolean {
+  for (let i = 0; i < address.length; i++) if (address[i] !== u32[word + i]) return false
+  return true
 }
