@@ -185,8 +185,20 @@ function buildBpf() {
 }
 
 /**
- * The C++ addon. libbpf is linked statically where the distribution's archives are position-independent
- * (Debian 12's are not), else as the shared library that came with libbpf-dev.
+ * The archive of a library, or the name of the shared one where there is no archive that may stand in a shared object.
+ * Distributions build theirs for executables. The linker refuses what cannot be, except that GNU ld for arm64 lets pass
+ * a thread's variable at a fixed place (local exec): in a shared object that place is a variable of the executable.
+ */
+function archive(library) {
+  const path = run('clang', [`-print-file-name=lib${library}.a`]).trim()
+  const relocations = spawnSync('readelf', ['--relocs', '--wide', path], { encoding: 'utf8', maxBuffer: 1 << 28 })
+  const sound = relocations.status === 0 && !/_(TLSLE|TPOFF32)/.test(relocations.stdout)
+  return sound ? path : `-l${library}`
+}
+
+/**
+ * The C++ addon. libbpf and zlib are linked statically where the distribution's archives allow it (Debian 12's and 13's
+ * do), else as the shared libraries. libelf is shared: its archive has a thread's variable at a fixed place.
  */
 function buildAddon(output, extra) {
   const sources = filesIn('native', /\.(cc|h)$/)
@@ -212,13 +224,12 @@ function buildAddon(output, extra) {
     run('clang++', [...compile, '-c', source, '-o', object])
     return object
   })
-  const link = (libraries) =>
-    spawnSync('clang++', ['-shared', ...extra, ...compiled, '-o', `${output}.new`, ...libraries], { stdio: 'ignore' })
-      .status
-  const fixed = ['-Wl,-Bstatic', '-lbpf', '-lelf', '-lz', '-Wl,-Bdynamic', '-Wl,--exclude-libs,ALL']
-  const zstd = [...fixed.slice(0, 4), '-lzstd', ...fixed.slice(4)]
-  if (link(fixed) !== 0 && link(zstd) !== 0)
-    run('clang++', ['-shared', ...extra, ...compiled, '-o', `${output}.new`, '-lbpf', '-lelf', '-lz'])
+  const link = (libraries) => [
+    ...['-shared', ...extra, '-Wl,-z,text', '-Wl,--exclude-libs,ALL', '-Wl,--wrap=stderr'],
+    ...[...compiled, '-o', `${output}.new`, ...libraries],
+  ]
+  if (!works('clang++', ...link([archive('bpf'), '-lelf', archive('z')])))
+    run('clang++', link(['-lbpf', '-lelf', '-lz']))
   renameSync(`${output}.new`, output)
 }
 
