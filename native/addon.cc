@@ -3,6 +3,7 @@
 
 #include "bpf/events.h"
 #include "conntrack.h"
+#include "pages.h"
 #include "prober.h"
 #include "tracer.h"
 
@@ -20,6 +21,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("Conntrack", netvitals_native::Conntrack::define(env));
     exports.Set("Prober", netvitals_native::Prober::define(env));
     exports.Set("Tracer", netvitals_native::Tracer::define(env));
+    exports.Set("releasePages", Napi::Function::New<netvitals_native::release_pages>(env, "releasePages"));
     return exports;
 }
 

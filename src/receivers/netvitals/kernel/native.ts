@@ -3,7 +3,7 @@
  * handles from here. The addon is a pipe: it knows no metric, no configuration and no policy.
  * Its errors carry a code: ERR_INVALID_OPTION, ERR_RING_SIZE, ERR_BPF_PERMISSION, ERR_NO_BTF, ERR_BPF_LOAD,
  * ERR_BPF_ATTACH, ERR_RING, ERR_NO_ITERATOR, ERR_SAMPLE, ERR_SNAPSHOT, ERR_HOLDERS, ERR_SETNS, ERR_SETNS_PERMISSION,
- * ERR_TRACER_CLOSED.
+ * ERR_TRACER_CLOSED, ERR_PAGES.
  */
 export interface NativeTracerOptions {
   /** Bytes, a power of two, at least a page. */
@@ -196,4 +196,10 @@ export interface NativeAddon {
   readonly Tracer: new (options: NativeTracerOptions) => NativeTracer
   readonly Conntrack: new (options: NativeConntrackOptions) => NativeConntrack
   readonly Prober: new (options: NativeProberOptions) => NativeProber
+  /**
+   * Unmaps what the process has resident of the code and constants of its executable and shared libraries, each page
+   * that is still as the file has it; what is used again comes back from the page cache. On a thread of libuv's pool.
+   * Resolves with the bytes that went; rejects with ERR_PAGES, whatever went until then.
+   */
+  releasePages(): Promise<number>
 }
