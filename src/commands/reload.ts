@@ -7,10 +7,12 @@ export interface ReloaderOptions {
   readonly configuration: Configuration
   readonly service: Pick<Service, 'reload'>
   readonly log: Logger
+  /** After each that went well. */
+  readonly onReloaded: () => void
 }
 
 /** Reads the configuration again and lets the service run it. Requests during a reload are one more after it. */
-export function createReloader({ configuration, service, log }: ReloaderOptions) {
+export function createReloader({ configuration, service, log, onReloaded }: ReloaderOptions) {
   let busy = false
   let again = false
   let stopped = false
@@ -21,6 +23,7 @@ export function createReloader({ configuration, service, log }: ReloaderOptions)
       if (stopped) return
       for (const warning of warnings) log.warn(warning)
       log.info(await service.reload(config), 'Configuration reloaded')
+      onReloaded()
     } catch (error) {
       if (!stopped) log.error({ error: oneLine(error) }, 'Configuration not reloaded, the one before goes on')
     }

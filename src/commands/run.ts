@@ -1,7 +1,9 @@
+import { releasePages } from '../receivers/netvitals/kernel/pages.ts'
 import { buildService } from '../service/service.ts'
 import { createServiceLogger } from '../service/telemetry.ts'
 import { type ConfigurationOptions, createConfiguration } from './configuration.ts'
 import { defaultConfig } from './default-config.ts'
+import { createPageRelease } from './page-release.ts'
 import { createReloader } from './reload.ts'
 import { signalName, watchEnds } from './signals.ts'
 import { watchFiles } from './watch.ts'
@@ -42,9 +44,11 @@ export async function run({ watch, version, ...options }: RunOptions): Promise<n
   const early = await Promise.race([start, end.promise])
   if (early === undefined) log.info('Everything is ready. Begin running and processing data.')
 
-  const reloader = createReloader({ configuration, service, log })
+  const pages = createPageRelease({ release: releasePages, log })
+  const reloader = createReloader({ configuration, service, log, onReloaded: pages.schedule })
   let stopWatching = (): void => {}
   if (early === undefined) {
+    pages.schedule()
     end.onHangup(() => {
       log.info({ signal: signalName('SIGHUP') }, 'Received signal from OS')
       reloader.request()
@@ -63,6 +67,7 @@ export async function run({ watch, version, ...options }: RunOptions): Promise<n
   const reason = await end.promise
   stopWatching()
   reloader.stop()
+  pages.stop()
   if ('signal' in reason) log.info({ signal: signalName(reason.signal) }, 'Received signal from OS')
   else if ('error' in reason) log.error({ error: reason.error }, 'Asynchronous error received, terminating process')
   log.info('Starting shutdown...')
