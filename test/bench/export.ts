@@ -16,6 +16,7 @@ import {
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics'
 import { createRequestEncoder } from '../../src/exporters/sending/request-encoder.ts'
+import { longestHoldMs } from './processes.ts'
 
 export interface BenchRow {
   readonly name: string
@@ -174,31 +175,6 @@ async function cpuMs(work: () => Promise<number>): Promise<number> {
   return (user + system) / 1000
 }
 
-/**
- * The longest work of this thread between two turns of the event loop, in ms: its CPU time, so that what other
- * programs do on the same cores does not count.
- */
-async function longestStallMs(work: () => Promise<unknown>): Promise<number> {
-  let longest = 0
-  let running = true
-  let last = threadCpuMs()
-  const turn = () => {
-    const now = threadCpuMs()
-    longest = Math.max(longest, now - last)
-    last = now
-    if (running) setImmediate(turn)
-  }
-  setImmediate(turn)
-  await work()
-  running = false
-  return Math.max(longest, threadCpuMs() - last)
-}
-
-function threadCpuMs(): number {
-  const { user, system } = process.threadCpuUsage()
-  return (user + system) / 1000
-}
-
 /** What encoding leaves behind for the rare full collections: resident memory grows by it in between. */
 async function garbageMiB(work: () => Promise<unknown>): Promise<number> {
   globalThis.gc?.()
@@ -235,7 +211,7 @@ export async function bench(): Promise<BenchRow[]> {
       const ms = await cpuMs(work[name])
       if (i >= WARM_UP_ROUNDS) taken[name].push(ms)
     }
-    const stall = await longestStallMs(work.ours)
+    const stall = await longestHoldMs(work.ours)
     if (i >= WARM_UP_ROUNDS) stalls.push(stall)
   }
   const sdk = Math.min(median(taken.observables), median(taken.producers))

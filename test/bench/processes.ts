@@ -83,6 +83,32 @@ export function mainThreadCpuSeconds(): number {
   return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[0]) / 1e9
 }
 
+/**
+ * The longest time between two turns of this thread's event loop while `work` runs, milliseconds: its own work, garbage
+ * collection and what it waits for, without the time that it waited for a processor which others had.
+ */
+export async function longestHoldMs(work: () => Promise<unknown>): Promise<number> {
+  let longest = 0
+  let running = true
+  let last = ownTimeMs()
+  const turn = () => {
+    const now = ownTimeMs()
+    longest = Math.max(longest, now - last)
+    last = now
+    if (running) setImmediate(turn)
+  }
+  setImmediate(turn)
+  await work()
+  running = false
+  return Math.max(longest, ownTimeMs() - last)
+}
+
+/** @see Documentation/scheduler/sched-stats.rst: on the processor, waiting for one, time slices */
+function ownTimeMs(): number {
+  const waitedNs = Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[1])
+  return performance.now() - waitedNs / 1e6
+}
+
 /** Resident memory, bytes. */
 export function residentBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')

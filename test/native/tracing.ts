@@ -135,16 +135,21 @@ export function ownNamespace(): number {
   return own
 }
 
-/** Open descriptors of this process, and how many of them are eBPF programs, maps, links and walks. */
-export function descriptors(): { all: number; bpf: number } {
+/**
+ * Open descriptors of this process, how many of them are eBPF programs, maps, links and walks, and how many sockets: of
+ * these a test's own traffic opens some at any time.
+ */
+export function descriptors(): { all: number; bpf: number; sockets: number } {
   let all = 0
   let bpf = 0
+  let sockets = 0
   for (const fd of readdirSync('/proc/self/fd')) {
     try {
       const target = readlinkSync(`/proc/self/fd/${fd}`)
       all++
       if (/bpf/.test(target)) bpf++
+      if (/^socket:/.test(target)) sockets++
     } catch {} // the descriptor of this very listing
   }
-  return { all, bpf }
+  return { all, bpf, sockets }
 }
