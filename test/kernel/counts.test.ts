@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, type TestContext, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { type Agent, agentUnavailable, startAgent } from './agent.ts'
 import {
   type Moment,
@@ -14,15 +14,11 @@ import { between } from './oracle.ts'
 import { openExisting, phases } from './phases.ts'
 import { sumKinds } from './tally.ts'
 import { bulkEnded, bulkUnderLoss, churnUnderLoss } from './under-loss.ts'
+import { untilExact } from './until-exact.ts'
 import { createWorld, type World } from './world.ts'
 
 const skip = labUnavailable() ?? agentUnavailable() ?? false
 
-/**
- * A kernel may run no program while a certain task is interrupted (there are hosts that exempt their init so), and a
- * timer's softirq interrupts whichever task it finds. Where timers make the events, an interval with a lost one is
- * repeated; a fault of the receiver's own is there every time.
- */
 const attempts = 4
 
 describe("the receiver's counts equal the kernel's and the programs'", { skip, timeout: 300_000 }, () => {
@@ -61,18 +57,6 @@ describe("the receiver's counts equal the kernel's and the programs'", { skip, t
     receiverEqualsPrograms(from, to, options)
   }
 
-  async function untilExact(t: TestContext, run: () => Promise<void>): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await run()
-      } catch (error) {
-        if (attempt === attempts || !(error instanceof assert.AssertionError)) throw error
-        t.diagnostic(`repeated: ${error.message}`)
-        repeated++
-      }
-    }
-  }
-
   test('connections from before the start are active, and nothing else', () => {
     const told = [...start.told.values()]
     const sum = (of: (link: (typeof told)[number]) => number) => told.reduce((total, link) => total + of(link), 0)
@@ -92,7 +76,7 @@ describe("the receiver's counts equal the kernel's and the programs'", { skip, t
       const reason = phase.skip?.(world)
       if (reason) return t.skip(reason)
       const run = async () => check(...(await interval(phase.run)))
-      await (phase.timers ? untilExact(t, run) : run())
+      repeated += await untilExact(t, phase.timers ? attempts : 1, run)
     })
 
   test('all phases together: more than 20,000 connections in one interval, half of them IPv6', (t) => {
@@ -106,7 +90,7 @@ describe("the receiver's counts equal the kernel's and the programs'", { skip, t
   })
 
   test('bulk transfer both ways under 30 % loss: retransmits to the segment, link by link', async (t) => {
-    await untilExact(t, async () => {
+    repeated += await untilExact(t, attempts, async () => {
       const [from, to] = await interval(bulkUnderLoss)
       await interval(bulkEnded)
       for (const namespace of world.lab.namespaces) {
@@ -118,7 +102,7 @@ describe("the receiver's counts equal the kernel's and the programs'", { skip, t
   })
 
   test('new connections under 30 % loss: handshakes and FINs are lost too', async (t) => {
-    await untilExact(t, async () => {
+    repeated += await untilExact(t, attempts, async () => {
       const [from, to] = await interval(churnUnderLoss)
       const { TCPSynRetrans } = between(from.kernel.get(world.east)!, to.kernel.get(world.east)!)
       assert.ok(TCPSynRetrans! > 10, `${TCPSynRetrans} SYN-ACKs were sent again: the loss was not there`)
