@@ -5,7 +5,10 @@
  */
 #include "entries.h"
 
-/* From 6.17 the hook has a third argument and fires for failed retransmits too: the total covers both. */
+/*
+ * From 6.17 the hook has a third argument and fires for failed retransmits too, counted by the kernel (a firewall dropped
+ * it) or not (there was no route). Before that it fires for none of them. The total is right either way.
+ */
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(tcp_retransmit_skb, const struct sock *sk)
 {
