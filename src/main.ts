@@ -1,10 +1,8 @@
 #!/usr/bin/env node
-import { setFlagsFromString } from 'node:v8'
+import './heap.ts'
 
 // What libraries call that is deprecated is nothing a user can act on.
 process.noDeprecation = true
-// Before anything is loaded: V8 would let the space of young objects grow to three times 16 MiB, for a program that idles.
-setFlagsFromString('--semi-space-growth-factor=1')
 
 const { main } = await import('./commands/index.ts')
 process.exitCode = await main(process.argv.slice(2))
