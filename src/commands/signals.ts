@@ -27,20 +27,25 @@ export interface Ends {
  */
 export function watchEnds({ hangupEnds }: { readonly hangupEnds: boolean }): Ends {
   const { promise, resolve } = Promise.withResolvers<End>()
-  let firstMs: number | undefined
+  /** Undefined until there was one. */
+  let isNextTheSame: boolean | undefined
   let hangup: (() => void) | undefined
   let isHangupPending = false
 
   function onSignal(signal: NodeJS.Signals): void {
-    const nowMs = performance.now()
-    if (firstMs !== undefined) {
-      // One Ctrl-C comes twice under npm, one of timeout(1) too: to the process group, and passed on by the parent.
-      if (nowMs - firstMs < SAME_SIGNAL_MS) return
+    // One Ctrl-C comes twice under npm, one of timeout(1) too: to the process group, and passed on by the parent.
+    if (isNextTheSame === true) return
+    if (isNextTheSame === false) {
       process.stderr.write(`Error: ${signal} again: exiting without waiting for the shutdown\n`)
       process.exit(1)
     }
-    firstMs = nowMs
+    isNextTheSame = true
+    // A shutdown that keeps the loop busy keeps signals waiting: they are told after its timers, before its immediates.
+    setTimeout(() => setImmediate(nextIsAnother), SAME_SIGNAL_MS).unref()
     resolve({ signal })
+  }
+  function nextIsAnother(): void {
+    isNextTheSame = false
   }
   function onHangupSignal(signal: NodeJS.Signals): void {
     if (hangupEnds) onSignal(signal)

@@ -61,13 +61,14 @@ describe('netvitals run', { concurrency: 2 }, () => {
     assert.ok(took < 5000, `${took} ms`)
   })
 
-  for (const [what, gapMs, expected] of [
-    ['exits at once with 1 on a second signal', 400, 1],
-    ['takes a signal that comes twice, as a Ctrl-C under npm does, for one', 50, 0],
+  for (const [what, stop, gapMs, expected] of [
+    ['exits at once with 1 on a second signal', 'stop_after: 1s', 400, 1],
+    ['takes a signal that comes twice, as a Ctrl-C under npm does, for one', 'stop_after: 1s', 50, 0],
+    ['and when the shutdown is busy for longer than that lasts', 'stop_busy: 1s', 50, 0],
   ] as const) {
     it(what, async () => {
       let signalled = false
-      const { code, stderr, elapsedMs } = await cli(configOf('exporters::memory::stop_after: 1s'), {
+      const { code, stderr, elapsedMs } = await cli(configOf(`exporters::memory::${stop}`), {
         entry,
         onStderr(text, child) {
           if (signalled || !text.includes(READY)) return

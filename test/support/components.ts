@@ -87,6 +87,7 @@ export function createTestComponents() {
   const exporter: ExporterFactory<{
     fail: boolean
     stop_after: number
+    stop_busy: number
     create?: string | undefined
     token_file?: string | undefined
   }> = {
@@ -98,6 +99,7 @@ export function createTestComponents() {
     config: object({
       fail: boolean().prefault(false),
       stop_after: duration().prefault('0s'),
+      stop_busy: duration().prefault('0s'),
       create: string().optional(),
       token_file: string().optional(),
     }).superRefine((value, ctx) => {
@@ -114,6 +116,8 @@ export function createTestComponents() {
         start: async () => void journal.push(`start ${id}`),
         async stop() {
           if (config.stop_after < 0) throw new Error('disk full')
+          const busyUntil = performance.now() + config.stop_busy
+          while (performance.now() < busyUntil);
           await new Promise((resolve) => setTimeout(resolve, config.stop_after).unref())
           journal.push(`stop ${id}`)
         },
