@@ -47,8 +47,7 @@ async function runs(program: Child): Promise<void> {
 
 describe('what this machine withholds', { skip: notRoot, concurrency: 2 }, () => {
   it('not root: which rights it takes', async () => {
-    const wrap = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--pdeathsig=KILL']
-    await using program = startProgram(['--config', DEBUG], { wrap })
+    await using program = startProgram(['--config', DEBUG], { nobody: [] })
     await refuses(program, /run as root.*CAP_BPF.*CAP_PERFMON/)
   })
 

@@ -125,9 +125,8 @@ describe('netvitals with just these capabilities', { skip: built.skip ?? notRoot
       ],
       {
         env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint },
-        wrap: [
-          ...['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--no-new-privs', '--pdeathsig=KILL'],
-          ...[`--inh-caps=-all,${capabilities}`, `--ambient-caps=-all,${capabilities}`],
+        nobody: [
+          ...['--no-new-privs', `--inh-caps=-all,${capabilities}`, `--ambient-caps=-all,${capabilities}`],
           `--bounding-set=-all,${capabilities}`,
         ],
       },
