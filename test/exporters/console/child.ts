@@ -27,6 +27,7 @@ for (let number = 1; number <= Number(cycles); number++) {
   exporter.export(batch.slice(2), setExitCode)
   await new Promise((resolve) => setTimeout(resolve, Number(everyMs)))
 }
+console.error('stopping')
 await exporter.stop()
 await exporter.stop()
 console.error('stopped')
