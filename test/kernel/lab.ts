@@ -58,7 +58,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 export function labUnavailable(): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root (network namespaces and cgroups)'
   if (!cgroup2Mount()) return 'needs a cgroup2 mount'
-  for (const program of ['ip', 'nsenter', 'nft', 'ss', 'cc'])
+  for (const program of ['ip', 'nsenter', 'nft', 'ss', 'clang'])
     if (!onPath(program)) return `needs the program ${program}`
   return undefined
 }

@@ -16,7 +16,7 @@ export function build(name: string, target = name, flags: readonly string[] = []
   if (existsSync(program) && statSync(program).mtimeMs > statSync(source).mtimeMs) return program
   mkdirSync(output, { recursive: true })
   const unfinished = `${program}.${process.pid}`
-  execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-Werror', ...flags, '-o', unfinished, source])
+  execFileSync('clang', ['-O2', '-Wall', '-Wextra', '-Werror', ...flags, '-o', unfinished, source])
   renameSync(unfinished, program)
   return program
 }

@@ -15,7 +15,7 @@ export function compileProgram(folder: string): string {
   mkdirSync(cache, { recursive: true })
   const units = files.filter((name) => name.endsWith('.c')).map((name) => join(folder, name))
   const unfinished = `${program}.${process.pid}`
-  execFileSync('cc', ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread', '-o', unfinished, ...units])
+  execFileSync('clang', ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread', '-o', unfinished, ...units])
   renameSync(unfinished, program)
   return program
 }

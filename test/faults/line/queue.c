@@ -142,10 +142,9 @@ void queue_receive(void (*on_packet)(const struct packet *))
 {
     static uint8_t buffer[PACKET_MAX + 4096] __attribute__((aligned(NLMSG_ALIGNTO)));
     for (;;) {
-        ssize_t got = recv(queue_fd, buffer, sizeof buffer, MSG_DONTWAIT);
-        if (got < 0)
+        ssize_t left = recv(queue_fd, buffer, sizeof buffer, MSG_DONTWAIT);
+        if (left < 0)
             return;
-        int left = (int)got;
         for (struct nlmsghdr *header = (void *)buffer; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left))
             if (header->nlmsg_type == ((NFNL_SUBSYS_QUEUE << 8) | NFQNL_MSG_PACKET))
                 on_message(header, on_packet);
