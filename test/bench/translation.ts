@@ -62,7 +62,7 @@ export async function bench(): Promise<BenchRow[]> {
 function translate(client: Namespace, node: Namespace, server: Namespace): void {
   client.run(['ip', 'route', 'add', '10.96.0.0/12', 'via', node.ipv4])
   node.sysctl('net.ipv4.ip_forward', 1)
-  node.run(['sysctl', '-qw', 'net.ipv4.conf.all.send_redirects=0', 'net.ipv4.conf.eth0.send_redirects=0'])
+  for (const device of ['all', 'eth0']) node.sysctl(`net.ipv4.conf.${device}.send_redirects`, 0)
   node.run(
     ['nft', '-f', '-'],
     `table ip services {

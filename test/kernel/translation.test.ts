@@ -20,7 +20,7 @@ function createServices(t: TestContext, { inside }: { inside: boolean }) {
   client.run(['ip', '-6', 'route', 'add', 'fd96::/64', 'via', node.ipv6])
   node.sysctl('net.ipv4.ip_forward', 1)
   node.sysctl('net.ipv6.conf.all.forwarding', 1)
-  node.run(['sysctl', '-qw', 'net.ipv4.conf.all.send_redirects=0', 'net.ipv4.conf.eth0.send_redirects=0'])
+  for (const device of ['all', 'eth0']) node.sysctl(`net.ipv4.conf.${device}.send_redirects`, 0)
   const hook = inside ? 'output priority -100' : 'prerouting priority -100'
   const rules = (family: string, address: string, servers: string[]) => `
     ${family} daddr ${address} tcp dport 80 dnat ${family} to numgen inc mod 2 map { 0 : ${servers[0]}, 1 : ${servers[1]} }`
