@@ -10,6 +10,7 @@ import { buildCollector, type Collector, startCollector } from '../../e2e/collec
 import type { Point, Values } from '../../e2e/otlp-json.ts'
 import { commandLine, ROOT, STACK_TRACE, startProgram } from '../../e2e/program.ts'
 import { firstData, latest, total } from '../../e2e/received.ts'
+import { RELOADED } from '../../e2e/reloading.ts'
 import { noSystemd, startSystemd } from '../../e2e/systemd.ts'
 
 const run = promisify(execFile)
@@ -97,6 +98,9 @@ describe('netvitals under systemd', { skip: built.skip ?? (await noSystemd()) ??
       const held = { 'systemd.unit': 'before.service' }
       const points = await bothWays(collector, 'container.net.tcp.active_connections', 3, held)
       assert.equal(total(points, CONNECTS, held), 0)
+
+      assert.deepEqual(await systemd.systemctl('reload', 'netvitals.service'), { code: 0, output: '' })
+      await eventually('the reload', async () => (await readFile(logFile, 'utf8')).includes(RELOADED) || undefined)
 
       const stopping = Date.now()
       assert.equal((await systemd.systemctl('stop', 'netvitals.service')).code, 0)
