@@ -126,7 +126,9 @@ describe('netvitals and a real Prometheus', { skip: noHost ?? built.skip ?? fals
     const { client, server } = containers
     await server.start('serve', '8080').output(/listening/)
     await client.start('connect', server.address, '8080', '20', '100', '0').exit
-    const selector = `container_net_tcp_successful_connects_total{direction="outbound", destination_address="${server.address}"}`
+    // The address alone may be that of another on this host, in networks of its own.
+    const labels = `instance="${client.id}", direction="outbound", destination_address="${server.address}"`
+    const selector = `container_net_tcp_successful_connects_total{${labels}}`
     const [series] = await eventually('the connects of the client', async () => {
       const found = await prometheus.query(selector)
       return found.length > 0 && found[0]!.value === 20 ? found : undefined
