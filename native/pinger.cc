@@ -129,7 +129,7 @@ void Pinger::take_commands() {
     }
     for (Command& command : commands) {
         if (command.kind == Command::open) open(&command);
-        if (command.kind == Command::release) release(command.netns);
+        if (command.kind == Command::release) release(command.id);
         for (const ProbeRequest& request : command.requests) {
             due_.push_back({command.pushed_ns - slip_ns_ + request.delay_us * 1'000ll, request});
             std::push_heap(due_.begin(), due_.end(), later);
@@ -139,17 +139,18 @@ void Pinger::take_commands() {
 
 void Pinger::open(Command* command) {
     auto message = std::make_unique<Message>();
-    message->opened = command->netns;
+    message->ending.id = command->id;
+    message->ending.value = command->id;
     const int error = visits_.enter(command->fd);
     if (error == 0) {
         visits_.leave();
         const int64_t timeout_ns = command->echo.timeout_ms * millisecond_ns;
-        namespaces_[command->netns] =
+        namespaces_[command->id] =
             std::make_unique<Netns>(Netns{std::move(command->fd), command->echo, std::move(command->sent),
                                           Path{EchoSocket(4, id_), {}, timeout_ns}, Path{EchoSocket(6, id_), {}, timeout_ns}});
     } else {
-        message->code = error == EPERM ? "ERR_SETNS_PERMISSION" : "ERR_SETNS";
-        message->error = std::string("entering a network namespace: ") + strerror(error);
+        message->ending.code = error == EPERM ? "ERR_SETNS_PERMISSION" : "ERR_SETNS";
+        message->ending.error = std::string("entering a network namespace: ") + strerror(error);
     }
     deliver_(std::move(message));
 }

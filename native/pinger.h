@@ -11,13 +11,13 @@
 #include <memory>
 #include <mutex>
 #include <set>
-#include <string>
 #include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "echo_socket.h"
+#include "ending.h"
 #include "fd.h"
 #include "flights.h"
 #include "netns.h"
@@ -57,18 +57,17 @@ public:
     };
     struct Command {
         enum Kind { open, release, schedule } kind;
-        uint32_t netns = 0;
+        uint32_t id = 0;  // open, release: of the namespace
         Fd fd;  // open: none is the process' own
         EchoOptions echo{};
         std::shared_ptr<Sent> sent;
         std::vector<ProbeRequest> requests;
         int64_t pushed_ns = 0;  // what delays count from
     };
-    // Results, or (opened > 0) the end of an open; an empty code is success.
+    // Results, or the end of an open.
     struct Message {
         std::vector<ProbeResult> results;
-        uint32_t opened = 0;
-        std::string code, error;
+        Ending ending;
     };
     using Deliver = std::function<void(std::unique_ptr<Message>)>;
     struct Counters {

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <string>
 #include <system_error>
 
 #include "bpf/events.h"
@@ -22,8 +23,8 @@ constexpr int poll_ms = 100;  // how old a record may grow in a quiet ring
 
 }  // namespace
 
-Reader::Reader(const Programs& programs, uint8_t* const buffers[buffer_count])
-    : programs_(programs),
+Reader::Reader(const ProgramSizes& sizes, uint8_t* const buffers[buffer_count])
+    : programs_(sizes),
       buffers_(buffers),
       // The size of the kernel's own buffer (bpf_seq_read): a read of as much gives whole records.
       walk_bytes_(std::min<size_t>(8 * static_cast<size_t>(getpagesize()), buffer_bytes)),
@@ -33,11 +34,11 @@ Reader::Reader(const Programs& programs, uint8_t* const buffers[buffer_count])
     // Edge by edge: what trickles in between two wake-ups waits for the timer, else each record were a batch.
     epoll_event ring_event{.events = EPOLLIN | EPOLLET, .data = {}}, wake_event{.events = EPOLLIN, .data = {}};
     if (!wake_ || !epoll_ ||
-        epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, programs.ring_fd(), &ring_event) ||
+        epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, programs_.ring_fd(), &ring_event) ||
         epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &wake_event))
         throw CodedError("ERR_RING", std::string("waiting for the ring buffer: ") + strerror(errno));
     try {
-        ring_ = std::make_unique<Ring>(programs.ring_fd(), programs.ring_bytes());
+        ring_ = std::make_unique<Ring>(programs_.ring_fd(), programs_.ring_bytes());
     } catch (const std::system_error& error) {
         throw CodedError("ERR_RING", std::string("mapping the ring buffer: ") + error.what());
     }
@@ -117,14 +118,14 @@ bool Reader::next_command(Command* command) {
 
 void Reader::run_command(const Command& command) {
     auto message = std::make_unique<Message>();
-    message->command = command.id;
+    message->ending.id = command.id;
     try {
-        if (command.kind == Command::sample) message->value = sample();
-        if (command.kind == Command::snapshot) message->value = snapshot(command.netns.get());
-        if (command.kind == Command::holders) message->value = holders(command.sockets);
+        if (command.kind == Command::sample) message->ending.value = sample();
+        if (command.kind == Command::snapshot) message->ending.value = snapshot(command.netns.get());
+        if (command.kind == Command::holders) message->ending.value = holders(command.sockets);
     } catch (const CodedError& error) {
-        message->code = error.code;
-        message->error = error.what();
+        message->ending.code = error.code;
+        message->ending.error = error.what();
     }
     drain();
     send_buffer();

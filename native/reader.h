@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread that drains the ring and runs the walks. It knows nothing of JavaScript: whole records go, in order, into
-// a few buffers, and each filled one to `deliver`.
+// The thread that drains the ring and runs the walks of the eBPF programs, which it owns. It knows nothing of
+// JavaScript: whole records go, in order, into a few buffers, and each filled one to `deliver`.
 #pragma once
 
 #include <atomic>
@@ -10,10 +10,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
+#include "ending.h"
 #include "fd.h"
 #include "programs.h"
 #include "ring.h"
@@ -32,18 +32,16 @@ public:
         Fd netns = Fd();  // snapshot: none is the process' own
         std::vector<uint64_t> sockets = {};  // holders
     };
-    // Records of a buffer, or (buffer < 0) the end of a command; an empty code is success.
+    // Records of a buffer, or (buffer < 0) the end of a command.
     struct Message {
         int buffer = -1;
         size_t length = 0;
-        uint32_t command = 0;
-        double value = 0;
-        std::string code, error;
+        Ending ending;
     };
     using Deliver = std::function<void(std::unique_ptr<Message>)>;
 
-    // Both must outlive it. Throws CodedError.
-    Reader(const Programs& programs, uint8_t* const buffers[buffer_count]);
+    // The buffers must outlive it. Throws CodedError.
+    Reader(const ProgramSizes& sizes, uint8_t* const buffers[buffer_count]);
     ~Reader();
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
@@ -55,6 +53,7 @@ public:
     void pause(bool paused);
     // Sockets that the last whole walk showed.
     double sockets() const { return sockets_; }
+    const Programs& programs() const { return programs_; }
 
 private:
     void run();
@@ -74,7 +73,7 @@ private:
     void send_buffer();
     void wake() const;
 
-    const Programs& programs_;
+    const Programs programs_;
     uint8_t* const* buffers_;
     const size_t walk_bytes_;
     Fd wake_;

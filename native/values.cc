@@ -24,12 +24,13 @@ Napi::Object options_argument(const Napi::CallbackInfo& info, const char* of) {
     return info[0].As<Napi::Object>();
 }
 
-uint32_t option(const Napi::Object& options, const char* name) {
+uint32_t integer_option(const Napi::Object& options, const char* name, uint32_t least, uint32_t most) {
     Napi::Value value = options.Get(name);
-    double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-    if (!(number >= 1 && number <= 0x80000000u) || number != std::floor(number))
+    const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+    if (!(number >= least && number <= most) || number != std::floor(number))
         throw coded(options.Env(), "ERR_INVALID_OPTION",
-                    std::string(name) + ": expected an integer from 1 to 2147483648, got " + found(value));
+                    std::string(name) + ": expected an integer from " + std::to_string(least) + " to " +
+                        std::to_string(most) + ", got " + found(value));
     return static_cast<uint32_t>(number);
 }
 
@@ -52,21 +53,16 @@ Fd netns_argument(const Napi::CallbackInfo& info, const char* method) {
     return copy;
 }
 
-napi_value thrown_by(napi_env env, const Napi::FunctionReference& function, std::initializer_list<napi_value> args) {
-    napi_value undefined, result, error = nullptr;
-    napi_get_undefined(env, &undefined);
-    if (napi_call_function(env, undefined, function.Value(), args.size(), args.begin(), &result) == napi_ok) return nullptr;
-    bool pending = false;
-    napi_is_exception_pending(env, &pending);
-    if (pending) napi_get_and_clear_last_exception(env, &error);
-    return error;
-}
-
-void reject(napi_env env, napi_deferred promise, const std::string& code, const std::string& message) {
-    napi_value code_value, message_value, error;
-    napi_create_string_utf8(env, code.c_str(), code.size(), &code_value);
-    napi_create_string_utf8(env, message.c_str(), message.size(), &message_value);
-    if (napi_create_error(env, code_value, message_value, &error) == napi_ok) napi_reject_deferred(env, promise, error);
+size_t requests_count(const Napi::CallbackInfo& info, const char* method, size_t request_bytes) {
+    const double count = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : -1;
+    const bool bytes = info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+    const size_t room = bytes ? info[0].As<Napi::Uint8Array>().ByteLength() / request_bytes : 0;
+    if (!(count >= 0 && count <= static_cast<double>(room)) || count != std::floor(count))
+        throw coded(info.Env(), "ERR_INVALID_OPTION",
+                    std::string(method) + "(requests, count): expected a Uint8Array of at least count times " +
+                        std::to_string(request_bytes) + " bytes, got " + found(info[1]) + " and room for " +
+                        std::to_string(room));
+    return static_cast<size_t>(count);
 }
 
 }  // namespace netvitals_native

@@ -4,8 +4,10 @@
 
 #include <napi.h>
 
-#include <initializer_list>
+#include <cstdint>
+#include <cstring>
 #include <string>
+#include <vector>
 
 #include "fd.h"
 
@@ -18,14 +20,20 @@ std::string found(const Napi::Value& value);
 
 // These throw ERR_INVALID_OPTION.
 Napi::Object options_argument(const Napi::CallbackInfo& info, const char* of);
-uint32_t option(const Napi::Object& options, const char* name);
+uint32_t integer_option(const Napi::Object& options, const char* name, uint32_t least, uint32_t most);
 Napi::Function function_option(const Napi::Object& options, const char* name);
 // A copy of the descriptor: the caller may close its own before a thread comes to it. -1: none, for the process' own.
 Fd netns_argument(const Napi::CallbackInfo& info, const char* method);
+// Of method(requests, count): the count, where that many of `request_bytes` are there.
+size_t requests_count(const Napi::CallbackInfo& info, const char* method, size_t request_bytes);
 
-// What the function threw, or nullptr. Raw, because node-addon-api takes a call that failed without an exception (the
-// environment is ending, no JavaScript runs any more) for a fatal error.
-napi_value thrown_by(napi_env env, const Napi::FunctionReference& function, std::initializer_list<napi_value> args);
-void reject(napi_env env, napi_deferred promise, const std::string& code, const std::string& message);
+// Of method(requests, count): a copy of them.
+template <typename Request>
+std::vector<Request> requests_argument(const Napi::CallbackInfo& info, const char* method) {
+    std::vector<Request> requests(requests_count(info, method, sizeof(Request)));
+    if (!requests.empty())
+        memcpy(requests.data(), info[0].As<Napi::Uint8Array>().Data(), requests.size() * sizeof(Request));
+    return requests;
+}
 
 }  // namespace netvitals_native
