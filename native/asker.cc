@@ -69,7 +69,7 @@ void Asker::open(const Command& command, Message* message) {
     message->ending.id = command.id;
     message->ending.value = command.id;
     if (const int error = visits_.enter(command.netns)) {
-        message->ending.code = error == EPERM ? "ERR_SETNS_PERMISSION" : "ERR_SETNS";
+        message->ending.code = setns_code(error);
         message->ending.error = std::string("setns(): ") + strerror(error);
         return;
     }

@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <ctime>
+#include <limits>
 
 namespace netvitals_native {
 
 constexpr int64_t millisecond_ns = 1'000'000;
 constexpr int64_t second_ns = 1'000 * millisecond_ns;
+constexpr int64_t never_ns = std::numeric_limits<int64_t>::max();
 
 inline int64_t clock_ns(clockid_t clock) {
     timespec now;

@@ -11,6 +11,9 @@
 
 namespace netvitals_native {
 
+// What a setns() that failed is told as.
+inline const char* setns_code(int error) { return error == EPERM ? "ERR_SETNS_PERMISSION" : "ERR_SETNS"; }
+
 class NetnsVisits {
 public:
     // On any thread that is at home.

@@ -5,12 +5,12 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <system_error>
 
 #include "coded_error.h"
@@ -18,24 +18,15 @@
 namespace netvitals_native {
 namespace {
 
-constexpr int64_t never = std::numeric_limits<int64_t>::max();
 constexpr double no_rtt = std::numeric_limits<double>::quiet_NaN();
-// Replies carry the kernel's stamp, so nothing is lost by reading them, and telling of them, by the handful.
+// Replies carry the kernel's stamp, so nothing is lost by reading them by the handful.
 constexpr int64_t quiet_ns = 20 * millisecond_ns;
-constexpr int64_t flush_after_ns = 100 * millisecond_ns;
-constexpr size_t flush_at_results = 4'096;
 // Sends between two looks at what came back.
 constexpr unsigned sends_unread = 64;
-// What is due within this shares a wake-up, which costs more than a send.
-constexpr int64_t together_ns = 10 * millisecond_ns;
-// This late is not a busy machine but a process, or a machine, that was stopped: what is overdue keeps its distances.
-constexpr int64_t pause_ns = 100 * millisecond_ns;
 // A send that takes longer was interrupted between stamp and packet, as far as one can tell.
 constexpr int64_t send_max_ns = 5 * millisecond_ns;
 // From the kernel's stamp until the packet lies in the socket.
 constexpr int64_t delivery_ns = 1 * millisecond_ns;
-
-constexpr auto later = [](const auto& a, const auto& b) { return a.at_ns > b.at_ns; };
 
 // The kernel counts a packet when it is made (__ip_make_skb): before a firewall or an interface that is down refuse it,
 // after routing did. (A full queueing discipline's ENOBUFS is not told to sockets without IP_RECVERR.)
@@ -48,7 +39,7 @@ Pinger::Pinger() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), epoll_(epoll_c
         throw CodedError("ERR_PROBER", std::string("opening /proc/thread-self/ns/net: ") + strerror(errno));
     if (!wake_ || !epoll_)
         throw CodedError("ERR_PROBER", std::string("descriptors of the probing thread: ") + strerror(errno));
-    do id_ = static_cast<uint16_t>(random());
+    do id_ = static_cast<uint16_t>(entropy_.next());
     while (id_ == 0);
     try {
         thread_ = std::thread([this] { run(); });
@@ -103,10 +94,8 @@ void Pinger::run() {
 }
 
 int64_t Pinger::next_wake_ns() const {
-    int64_t at = results_.empty() ? never : flush_at_ns_;
-    if (!due_.empty()) at = std::min(at, due_.front().at_ns + slip_ns_);
-    if (!deadlines_.empty()) at = std::min(at, deadlines_.begin()->first);
-    return at;
+    const int64_t deadline_ns = deadlines_.empty() ? never_ns : deadlines_.begin()->first;
+    return std::min({results_.due_ns(), schedule_.due_ns(), deadline_ns});
 }
 
 void Pinger::wait() {
@@ -116,7 +105,7 @@ void Pinger::wait() {
     const int64_t left = std::max<int64_t>(at - now, 0);
     const timespec timeout = {left / second_ns, left % second_ns};
     pollfd fds[] = {{wake_.get(), POLLIN, 0}, {epoll_.get(), POLLIN, 0}};
-    ppoll(fds, quiet ? 1 : 2, at == never ? nullptr : &timeout, nullptr);
+    ppoll(fds, quiet ? 1 : 2, at == never_ns ? nullptr : &timeout, nullptr);
     eventfd_t ignored;
     if (fds[0].revents) eventfd_read(wake_.get(), &ignored);
 }
@@ -130,10 +119,7 @@ void Pinger::take_commands() {
     for (Command& command : commands) {
         if (command.kind == Command::open) open(&command);
         if (command.kind == Command::release) release(command.id);
-        for (const ProbeRequest& request : command.requests) {
-            due_.push_back({command.pushed_ns - slip_ns_ + request.delay_us * 1'000ll, request});
-            std::push_heap(due_.begin(), due_.end(), later);
-        }
+        if (command.kind == Command::schedule) schedule_.add(command.requests, command.pushed_ns);
     }
 }
 
@@ -149,7 +135,7 @@ void Pinger::open(Command* command) {
             std::make_unique<Netns>(Netns{std::move(command->fd), command->echo, std::move(command->sent),
                                           Path{EchoSocket(4, id_), {}, timeout_ns}, Path{EchoSocket(6, id_), {}, timeout_ns}});
     } else {
-        message->ending.code = error == EPERM ? "ERR_SETNS_PERMISSION" : "ERR_SETNS";
+        message->ending.code = setns_code(error);
         message->ending.error = std::string("entering a network namespace: ") + strerror(error);
     }
     deliver_(std::move(message));
@@ -161,10 +147,7 @@ void Pinger::release(uint32_t handle) {
     cancel(&found->second->v4);
     cancel(&found->second->v6);
     namespaces_.erase(found);
-    const auto gone = std::partition(due_.begin(), due_.end(), [&](const Due& due) { return due.request.netns != handle; });
-    for (auto due = gone; due != due_.end(); due++) end(due->request.target, cancelled, no_rtt);
-    due_.erase(gone, due_.end());
-    std::make_heap(due_.begin(), due_.end(), later);
+    schedule_.remove(handle, [&](const ProbeRequest& request) { end(request.target, cancelled, no_rtt); });
 }
 
 void Pinger::cancel(Path* path) {
@@ -245,15 +228,7 @@ void Pinger::set_deadline(Path* path, int64_t at_ns) {
 }
 
 void Pinger::send_due() {
-    while (!due_.empty() && sent_unread_ < sends_unread) {
-        const int64_t late_ns = monotonic_ns() - slip_ns_ - due_.front().at_ns;
-        if (late_ns < -together_ns) return;
-        if (late_ns > pause_ns) slip_ns_ += late_ns;
-        std::pop_heap(due_.begin(), due_.end(), later);
-        const ProbeRequest request = due_.back().request;
-        due_.pop_back();
-        send(request);
-    }
+    for (ProbeRequest request; sent_unread_ < sends_unread && schedule_.take(&request);) send(request);
 }
 
 void Pinger::send(const ProbeRequest& request) {
@@ -268,7 +243,7 @@ int Pinger::send(Netns* netns, Path* path, const ProbeRequest& request) {
     if (const int error = open_socket(*netns, path)) return error;
     Flight* flight = path->flights.begin(monotonic_ns());
     if (!flight) return EBUSY;
-    flight->nonce = random();
+    flight->nonce = entropy_.next();
     flight->target = request.target;
     memcpy(flight->address, request.address, request.family == 4 ? 4 : 16);
     const size_t length =
@@ -302,26 +277,14 @@ int Pinger::open_socket(const Netns& netns, Path* path) {
 }
 
 void Pinger::end(uint32_t target, Outcome outcome, double rtt_seconds, int error, uint8_t type, uint8_t code) {
-    if (results_.empty()) flush_at_ns_ = monotonic_ns() + flush_after_ns;
-    results_.push_back({rtt_seconds, target, error, outcome, type, code, {}});
+    results_.add({rtt_seconds, target, error, outcome, type, code, {}});
 }
 
 void Pinger::flush() {
-    if (results_.empty() || (results_.size() < flush_at_results && monotonic_ns() < flush_at_ns_)) return;
+    if (!results_.is_due()) return;
     auto message = std::make_unique<Message>();
-    message->results.swap(results_);
+    message->results = results_.take();
     deliver_(std::move(message));
-}
-
-uint64_t Pinger::random() {
-    if (entropy_.empty()) {
-        // Up to 256 bytes are given whole (getrandom(2)).
-        entropy_.resize(32);
-        while (getrandom(entropy_.data(), entropy_.size() * sizeof(uint64_t), 0) < 0) continue;
-    }
-    const uint64_t value = entropy_.back();
-    entropy_.pop_back();
-    return value;
 }
 
 }  // namespace netvitals_native

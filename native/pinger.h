@@ -18,34 +18,15 @@
 
 #include "echo_socket.h"
 #include "ending.h"
+#include "entropy.h"
 #include "fd.h"
 #include "flights.h"
 #include "netns.h"
+#include "probe.h"
+#include "probe_schedule.h"
+#include "result_batch.h"
 
 namespace netvitals_native {
-
-// As JavaScript writes them: ProbeRequestLayout, ProbeResultLayout of kernel/native.ts.
-struct ProbeRequest {
-    uint32_t netns;
-    uint32_t target;
-    uint32_t delay_us;
-    uint32_t zone;
-    uint8_t family;
-    uint8_t reserved[3];
-    uint8_t address[16];
-};
-static_assert(sizeof(ProbeRequest) == 36);
-
-struct ProbeResult {
-    double rtt_seconds;
-    uint32_t target;
-    int32_t error;
-    uint8_t outcome;
-    uint8_t icmp_type;
-    uint8_t icmp_code;
-    uint8_t reserved[5];
-};
-static_assert(sizeof(ProbeResult) == 24);
 
 class Pinger {
 public:
@@ -98,10 +79,6 @@ private:
         std::shared_ptr<Sent> sent;
         Path v4, v6;
     };
-    struct Due {
-        int64_t at_ns;  // in the schedule's time
-        ProbeRequest request;
-    };
 
     void run();
     void wait();
@@ -122,9 +99,9 @@ private:
     void end(uint32_t target, Outcome outcome, double rtt_seconds, int error = 0, uint8_t type = 0, uint8_t code = 0);
     void flush();
     void wake() const;
-    uint64_t random();
 
     Counters counters_;
+    Entropy entropy_;
     uint16_t id_;
     NetnsVisits visits_;
     Fd wake_, epoll_;
@@ -135,15 +112,12 @@ private:
     std::deque<Command> commands_;
 
     std::unordered_map<uint32_t, std::unique_ptr<Netns>> namespaces_;  // from here on the thread's own
-    std::vector<Due> due_;                                             // a heap, the earliest first
-    std::set<std::pair<int64_t, Path*>> deadlines_;                    // of the oldest flight of each path
-    std::vector<ProbeResult> results_;
+    ProbeSchedule schedule_;
+    std::set<std::pair<int64_t, Path*>> deadlines_;  // of the oldest flight of each path
+    ResultBatch results_;
     Inbox inbox_;
-    int64_t slip_ns_ = 0;
-    int64_t flush_at_ns_ = 0;
     int64_t quiet_until_ns_ = 0;
     unsigned sent_unread_ = 0;
-    std::vector<uint64_t> entropy_;
     uint8_t packet_[echo_header_bytes + echo_payload_max];
 
     std::thread thread_;

@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "bpf/events.h"
+#include "netns.h"
 
 namespace netvitals_native {
 namespace {
@@ -224,7 +225,7 @@ double Reader::holders(const std::vector<uint64_t>& sockets) {
 void Reader::enter(int netns, const char* what) const {
     if (setns(netns, CLONE_NEWNET) == 0) return;
     const int error = errno;
-    throw CodedError(error == EPERM ? "ERR_SETNS_PERMISSION" : "ERR_SETNS", std::string(what) + ": " + strerror(error));
+    throw CodedError(setns_code(error), std::string(what) + ": " + strerror(error));
 }
 
 // When it fails the thread stays where it is, and the next snapshot begins with another try.
