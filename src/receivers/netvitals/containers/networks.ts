@@ -6,6 +6,7 @@ import { HOST, parsePath } from './parse-path.ts'
 export const NETWORK = 0xffff_ffff
 
 export const networkId = (inode: number): bigint => (BigInt(NETWORK) << 32n) | BigInt(inode)
+export const isNetworkId = (id: bigint): boolean => Number(id >> 32n) === NETWORK
 
 /** Processes between two times at which the walk may be put off. */
 const PROCESSES_PER_STEP = 16

@@ -35,6 +35,8 @@ interface Life {
   present: number
 }
 
+export type Registry = ReturnType<typeof createRegistry>
+
 /** What is known of cgroup ids, and the lives of their containers. Touches no file: its owner feeds it. */
 export function createRegistry({ describe, makerOf, onBegin, onGone, lingerMs, now }: RegistryOptions) {
   const ofHost: Life = { container: describe(HOST), ids: new Set(), present: 0 }
