@@ -16,16 +16,20 @@ export interface Probed {
   outstanding: number
 }
 
-export interface ResultsOptions {
+export interface ResultsOptions<Target extends Probed> {
   readonly store: Pick<Store, 'add' | 'set' | 'unset'>
   readonly onLoss: 'nan' | 'omit'
-  readonly targetOf: (token: number) => Probed | undefined
+  readonly targetOf: (token: number) => Target | undefined
   /** After each result. */
-  readonly onDone: (target: Probed) => void
+  readonly onDone: (target: Target) => void
 }
 
 /** Writes results to the links of those whom they concern. A probe that was cancelled counts nowhere. */
-export function applyResults(buffer: Uint8Array, length: number, options: ResultsOptions): void {
+export function applyResults<Target extends Probed>(
+  buffer: Uint8Array,
+  length: number,
+  options: ResultsOptions<Target>,
+): void {
   const { store, onLoss, targetOf, onDone } = options
   const view = new DataView(buffer.buffer, buffer.byteOffset, length)
   for (let at = 0; at + At.size <= length; at += At.size) {
