@@ -1,11 +1,12 @@
-import type { Attributes } from '@opentelemetry/api'
 import type { Clock } from './clock.ts'
 import type { ContainerState } from './container-table.ts'
 import type { LinkTable } from './link-table.ts'
 import type { Lists } from './lists.ts'
-import { ABSENT, CURRENT, type Plan } from './plan.ts'
+import { createOverflow } from './overflow.ts'
+import type { Plan } from './plan.ts'
 import type { Recency } from './recency.ts'
-import { LEAVING, OVERFLOW, type Rows, WRITTEN } from './rows.ts'
+import { createRoom } from './room.ts'
+import { LEAVING, type Rows, WRITTEN } from './rows.ts'
 import type { LinkRef } from './types.ts'
 
 /**
@@ -56,16 +57,15 @@ export interface PlacementOptions {
   readonly maxSeries: number
 }
 
-const overflowAttributes: Attributes = Object.freeze({ 'otel.metric.overflow': true })
-const none: Attributes = Object.freeze({})
-
 export function createPlacement(options: PlacementOptions): Placement {
   const { plan, rows, links, clock, recency, waiting, self, nobody } = options
   const { maxDestinationsPerContainer, maxSeries } = options
   const { kinds } = plan
-  let series = 0
+  const room = createRoom({ kinds, recency, maxDestinationsPerContainer, maxSeries, evict: remove })
+  const { rowOf, isApart, mayGrow } = createOverflow({ plan, rows, clock, room, self, nobody })
+  // Taken out once, as the store does with what each link calls.
+  const { count: countSeries, make: makeRoom } = room
   let rowCount = 0
-  let evicted = 0
 
   function place(link: LinkRef): void {
     const state = links.container[link]!
@@ -81,14 +81,7 @@ export function createPlacement(options: PlacementOptions): Placement {
     recency.enter(row)
     if (!kinds[kind]!.ownLimit) state.rowCount++
     rowCount++
-    series += rows.series[row]!
-  }
-
-  const isApart = (state: ContainerState) => state === self || state === nobody
-
-  /** A container with a successor begins no series any more: they would be the successor's. */
-  function mayGrow(state: ContainerState): boolean {
-    return !isApart(state) && !state.successor
+    countSeries(rows.series[row]!)
   }
 
   function make(link: LinkRef, state: ContainerState, kind: number): number {
@@ -111,7 +104,7 @@ export function createPlacement(options: PlacementOptions): Placement {
   function share(link: LinkRef): void {
     const state = links.container[link]!
     const kind = links.kind[link]!
-    retarget(link, overflow(state, kind))
+    retarget(link, rowOf(state, kind))
     waiting.remove(link)
     if (!isApart(state) && kinds[kind]!.reserve > 0) waiting.push(state.waiting, link)
   }
@@ -130,56 +123,6 @@ export function createPlacement(options: PlacementOptions): Placement {
     const row = links.target[link]!
     rows.values[rows.base[row]! + active]! += sign * count
     rows.flags[row]! |= WRITTEN
-  }
-
-  function overflow(state: ContainerState, kind: number): number {
-    const row = state.overflow[kind]!
-    if (row >= 0) return row
-    const { reserve } = kinds[kind]!
-    const apart = isApart(state)
-    if (!apart && (reserve === 0 || !mayGrow(state) || !makeRoomForOverflow(reserve))) return overflow(self, kind)
-    const info = kind === plan.indexOf.self
-    // Nothing happened on it before: it may begin where the last cycle ended.
-    const startMs = Math.max(clock.previousEndMs, state.sinceMs)
-    const made = rows.take(kind, state, info ? none : overflowAttributes, startMs, clock.cycles)
-    if (!info) clearGauges(made)
-    if (reserve > 0 && state !== nobody) rows.flags[made]! |= OVERFLOW
-    state.overflow[kind] = made
-    if (!apart) series += reserve
-    return made
-  }
-
-  /** Values of several links don't make one. */
-  function clearGauges(row: number): void {
-    for (const { cell, rule } of kinds[rows.kind[row]!]!.emitted) {
-      if (rule === CURRENT) rows.values[rows.base[row]! + cell] = ABSENT
-    }
-  }
-
-  function makeRoom(state: ContainerState, kind: number): boolean {
-    const { reserve, ownLimit } = kinds[kind]!
-    return (
-      evictWhile(
-        () => !ownLimit && state.rowCount >= maxDestinationsPerContainer,
-        () => recency.leastActiveIn(state),
-      ) && evictWhile(() => series + reserve > maxSeries, recency.leastActive)
-    )
-  }
-
-  /** Only rows that nobody uses go for it: evicting another one may need overflow itself. */
-  function makeRoomForOverflow(reserve: number): boolean {
-    return evictWhile(() => series + reserve > maxSeries, recency.leastActiveUnused)
-  }
-
-  /** False: nothing more can go. */
-  function evictWhile(full: () => boolean, next: () => number): boolean {
-    while (full()) {
-      const row = next()
-      if (row < 0) return false
-      evicted++
-      remove(row)
-    }
-    return true
   }
 
   function remove(row: number): void {
@@ -206,7 +149,7 @@ export function createPlacement(options: PlacementOptions): Placement {
     recency.leave(row)
     if (!kinds[rows.kind[row]!]!.ownLimit) rows.container[row]!.rowCount--
     rowCount--
-    series -= rows.series[row]!
+    countSeries(-rows.series[row]!)
   }
 
   function unused(link: LinkRef): void {
@@ -249,7 +192,7 @@ export function createPlacement(options: PlacementOptions): Placement {
         }
         links.own[link] = -1
         links.container[link] = to
-        retarget(link, overflow(to, links.kind[link]!))
+        retarget(link, rowOf(to, links.kind[link]!))
       }
     }
   }
@@ -262,7 +205,7 @@ export function createPlacement(options: PlacementOptions): Placement {
     for (const row of state.leaving) rows.free(row)
     for (const row of state.overflow) {
       if (row < 0) continue
-      series -= rows.series[row]!
+      countSeries(-rows.series[row]!)
       rows.free(row)
     }
   }
@@ -270,8 +213,7 @@ export function createPlacement(options: PlacementOptions): Placement {
   function promote(state: ContainerState): void {
     while (mayGrow(state)) {
       const link = waiting.first(state.waiting)
-      if (link < 0 || state.rowCount >= maxDestinationsPerContainer) return
-      if (series + kinds[links.kind[link]!]!.reserve > maxSeries) return
+      if (link < 0 || !room.isFor(state, links.kind[link]!)) return
       place(link)
     }
   }
@@ -282,14 +224,14 @@ export function createPlacement(options: PlacementOptions): Placement {
     expire: remove,
     counted(row, count) {
       const size = Math.max(count, kinds[rows.kind[row]!]!.reserve)
-      if (!isApart(rows.container[row]!)) series += size - rows.series[row]!
+      if (!isApart(rows.container[row]!)) countSeries(size - rows.series[row]!)
       rows.series[row] = size
     },
     settle(states) {
-      evictWhile(() => series > maxSeries, recency.leastActive)
+      room.shrink()
       for (const state of states) promote(state)
     },
-    introduceSelf: () => void overflow(self, plan.indexOf.self),
+    introduceSelf: () => void rowOf(self, plan.indexOf.self),
     detach,
     clear,
     left,
@@ -297,7 +239,7 @@ export function createPlacement(options: PlacementOptions): Placement {
       return rowCount
     },
     get evicted() {
-      return evicted
+      return room.evicted()
     },
   }
 }
