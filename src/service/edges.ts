@@ -1,18 +1,9 @@
 import type { Counter, Meter } from '@opentelemetry/api'
-import type { Batch, ComponentId, Consumer, Exporter } from '../component/types.ts'
+import { countPoints } from '../component/data-model.ts'
+import type { ComponentId, Consumer, Exporter } from '../component/types.ts'
 
 /** ExportResultCode of @opentelemetry/core, whose module is loaded only where something is sent. */
 const SUCCESS = 0
-
-export function countPoints(batch: Batch): number {
-  let points = 0
-  for (const { scopeMetrics } of batch) {
-    for (const { metrics } of scopeMetrics) {
-      for (const { dataPoints } of metrics) points += dataPoints.length
-    }
-  }
-  return points
-}
 
 /** Gives each batch to all; when some refuse it, the others have it nevertheless and the refusals come together. */
 export function createFanOut(consumers: readonly Consumer[]): Consumer {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExportResult } from '@opentelemetry/core'
+import { countPoints } from '../../component/data-model.ts'
 import type { Batch, Exporter, Host, Settings } from '../../component/types.ts'
 import type { DeltaBatch } from '../../deltas/deltas.ts'
 import { codedError, reasonOf } from '../../errors.ts'
@@ -228,14 +229,4 @@ export function createSender(options: SenderOptions): Exporter {
   }
 
   return { start, stop, export: exportBatch, forceFlush, countsPoints: true }
-}
-
-function countPoints(batch: Batch): number {
-  let points = 0
-  for (const { scopeMetrics } of batch) {
-    for (const { metrics } of scopeMetrics) {
-      for (const { dataPoints } of metrics) points += dataPoints.length
-    }
-  }
-  return points
 }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createNoopMeter } from '@opentelemetry/api'
+import { countPoints } from '../../../src/component/data-model.ts'
 import type { Batch, Host } from '../../../src/component/types.ts'
 import { createLogger } from '../../../src/log.ts'
 import { createBatchProcessor } from '../../../src/processors/batch/batch.ts'
 import { config } from '../../../src/processors/batch/config.ts'
-import { countPoints } from '../../../src/service/edges.ts'
 import { batchOf } from '../../support/components.ts'
 
 async function processorOf(settings: object, onBatch: (batch: Batch) => Promise<void> = async () => {}) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { countPoints } from '../../../src/component/data-model.ts'
 import { cutBatch } from '../../../src/processors/batch/split.ts'
-import { countPoints } from '../../../src/service/edges.ts'
 import { resourceOf } from '../../support/components.ts'
 
 const batch = () => [resourceOf('a', [1, 2, 3], [4, 5]), resourceOf('b', [6, 7])]
