@@ -78,7 +78,7 @@ private:
     ConntrackAnswer answer(const ConntrackRequest& request);
 
     Deliver deliver_;
-    std::mutex mutex_;  // of commands_
+    std::mutex mutex_;  // of the commands
     std::condition_variable changed_;
     std::deque<Command> commands_;
     std::atomic<bool> stopping_{false};

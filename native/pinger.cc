@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -34,10 +33,10 @@ bool was_counted(int error) { return error == 0 || error == EPERM || error == EN
 
 }  // namespace
 
-Pinger::Pinger() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+Pinger::Pinger() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
     if (!visits_.knows_home())
         throw CodedError("ERR_PROBER", std::string("opening /proc/thread-self/ns/net: ") + strerror(errno));
-    if (!wake_ || !epoll_)
+    if (!epoll_ || !mailbox_)
         throw CodedError("ERR_PROBER", std::string("descriptors of the probing thread: ") + strerror(errno));
     do id_ = static_cast<uint16_t>(entropy_.next());
     while (id_ == 0);
@@ -49,41 +48,19 @@ Pinger::Pinger() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), epoll_(epoll_c
 }
 
 Pinger::~Pinger() {
-    {
-        std::lock_guard lock(mutex_);
-        stopping_ = true;
-    }
-    begun_.notify_one();
-    wake();
+    mailbox_.end();
     thread_.join();
-}
-
-void Pinger::begin(Deliver deliver) {
-    {
-        std::lock_guard lock(mutex_);
-        deliver_ = std::move(deliver);
-    }
-    begun_.notify_one();
 }
 
 void Pinger::push(Command command) {
     command.pushed_ns = monotonic_ns();
-    {
-        std::lock_guard lock(mutex_);
-        commands_.push_back(std::move(command));
-    }
-    wake();
+    mailbox_.push(std::move(command));
 }
-
-void Pinger::wake() const { eventfd_write(wake_.get(), 1); }
 
 void Pinger::run() {
     pthread_setname_np(pthread_self(), "netvitals-ping");
-    {
-        std::unique_lock lock(mutex_);
-        begun_.wait(lock, [this] { return deliver_ || stopping_; });
-    }
-    while (!stopping_) {
+    mailbox_.wait_for_begin();
+    while (!mailbox_.ending()) {
         wait();
         take_commands();
         read_arrivals();
@@ -104,19 +81,13 @@ void Pinger::wait() {
     const int64_t at = quiet ? std::min(next_wake_ns(), quiet_until_ns_) : next_wake_ns();
     const int64_t left = std::max<int64_t>(at - now, 0);
     const timespec timeout = {left / second_ns, left % second_ns};
-    pollfd fds[] = {{wake_.get(), POLLIN, 0}, {epoll_.get(), POLLIN, 0}};
+    pollfd fds[] = {{mailbox_.wake_fd(), POLLIN, 0}, {epoll_.get(), POLLIN, 0}};
     ppoll(fds, quiet ? 1 : 2, at == never_ns ? nullptr : &timeout, nullptr);
-    eventfd_t ignored;
-    if (fds[0].revents) eventfd_read(wake_.get(), &ignored);
+    if (fds[0].revents) mailbox_.take_wake();
 }
 
 void Pinger::take_commands() {
-    std::deque<Command> commands;
-    {
-        std::lock_guard lock(mutex_);
-        commands.swap(commands_);
-    }
-    for (Command& command : commands) {
+    for (Command command; mailbox_.next(&command);) {
         if (command.kind == Command::open) open(&command);
         if (command.kind == Command::release) release(command.id);
         if (command.kind == Command::schedule) schedule_.add(command.requests, command.pushed_ns);
@@ -138,7 +109,7 @@ void Pinger::open(Command* command) {
         message->ending.code = setns_code(error);
         message->ending.error = std::string("entering a network namespace: ") + strerror(error);
     }
-    deliver_(std::move(message));
+    mailbox_.deliver(std::move(message));
 }
 
 void Pinger::release(uint32_t handle) {
@@ -284,7 +255,7 @@ void Pinger::flush() {
     if (!results_.is_due()) return;
     auto message = std::make_unique<Message>();
     message->results = results_.take();
-    deliver_(std::move(message));
+    mailbox_.deliver(std::move(message));
 }
 
 }  // namespace netvitals_native

@@ -4,12 +4,8 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <thread>
 #include <unordered_map>
@@ -21,6 +17,7 @@
 #include "entropy.h"
 #include "fd.h"
 #include "flights.h"
+#include "mailbox.h"
 #include "netns.h"
 #include "probe.h"
 #include "probe_schedule.h"
@@ -50,7 +47,6 @@ public:
         std::vector<ProbeResult> results;
         Ending ending;
     };
-    using Deliver = std::function<void(std::unique_ptr<Message>)>;
     struct Counters {
         std::atomic<uint64_t> late{0}, duplicate{0}, foreign{0}, clock_steps{0};
     };
@@ -61,7 +57,7 @@ public:
     Pinger& operator=(const Pinger&) = delete;
 
     // Nothing happens before. `deliver` is called on the thread.
-    void begin(Deliver deliver);
+    void begin(Mailbox<Command, Message>::Deliver deliver) { mailbox_.begin(std::move(deliver)); }
     void push(Command command);
     const Counters& counters() const { return counters_; }
 
@@ -98,18 +94,13 @@ private:
     int open_socket(const Netns& netns, Path* path);
     void end(uint32_t target, Outcome outcome, double rtt_seconds, int error = 0, uint8_t type = 0, uint8_t code = 0);
     void flush();
-    void wake() const;
 
     Counters counters_;
     Entropy entropy_;
     uint16_t id_;
     NetnsVisits visits_;
-    Fd wake_, epoll_;
-    std::atomic<bool> stopping_{false};
-    std::mutex mutex_;  // of what follows, up to the thread's own
-    std::condition_variable begun_;
-    Deliver deliver_;
-    std::deque<Command> commands_;
+    Fd epoll_;
+    Mailbox<Command, Message> mailbox_;
 
     std::unordered_map<uint32_t, std::unique_ptr<Netns>> namespaces_;  // from here on the thread's own
     ProbeSchedule schedule_;

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,14 +28,13 @@ Reader::Reader(const ProgramSizes& sizes, uint8_t* const buffers[buffer_count])
       buffers_(buffers),
       // The size of the kernel's own buffer (bpf_seq_read): a read of as much gives whole records.
       walk_bytes_(std::min<size_t>(8 * static_cast<size_t>(getpagesize()), buffer_bytes)),
-      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       chunk_(walk_bytes_) {
     // Edge by edge: what trickles in between two wake-ups waits for the timer, else each record were a batch.
     epoll_event ring_event{.events = EPOLLIN | EPOLLET, .data = {}}, wake_event{.events = EPOLLIN, .data = {}};
-    if (!wake_ || !epoll_ ||
+    if (!epoll_ || !mailbox_ ||
         epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, programs_.ring_fd(), &ring_event) ||
-        epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &wake_event))
+        epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, mailbox_.wake_fd(), &wake_event))
         throw CodedError("ERR_RING", std::string("waiting for the ring buffer: ") + strerror(errno));
     try {
         ring_ = std::make_unique<Ring>(programs_.ring_fd(), programs_.ring_bytes());
@@ -53,27 +51,10 @@ Reader::Reader(const ProgramSizes& sizes, uint8_t* const buffers[buffer_count])
 Reader::~Reader() {
     {
         std::lock_guard lock(mutex_);
-        stopping_ = true;
+        mailbox_.end();
     }
-    changed_.notify_all();
-    wake();
+    given_back_.notify_one();
     thread_.join();
-}
-
-void Reader::begin(Deliver deliver) {
-    {
-        std::lock_guard lock(mutex_);
-        deliver_ = std::move(deliver);
-    }
-    changed_.notify_all();
-}
-
-void Reader::push(Command command) {
-    {
-        std::lock_guard lock(mutex_);
-        commands_.push_back(std::move(command));
-    }
-    wake();
 }
 
 void Reader::give_back(int buffer) {
@@ -81,40 +62,26 @@ void Reader::give_back(int buffer) {
         std::lock_guard lock(mutex_);
         busy_[buffer] = false;
     }
-    changed_.notify_all();
+    given_back_.notify_one();
 }
 
 void Reader::pause(bool paused) {
     paused_ = paused;
-    wake();
+    mailbox_.wake();
 }
 
-void Reader::wake() const { eventfd_write(wake_.get(), 1); }
-
 void Reader::run() {
-    {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return deliver_ || stopping_; });
-    }
-    while (!stopping_) {
+    mailbox_.wait_for_begin();
+    while (!mailbox_.ending()) {
         epoll_event events[2];
         epoll_wait(epoll_.get(), events, 2, poll_ms);
-        eventfd_t ignored;
-        eventfd_read(wake_.get(), &ignored);
+        mailbox_.take_wake();
         if (paused_) continue;
         programs_.rearm_wakeup();
         drain();
         send_buffer();
-        for (Command command; next_command(&command);) run_command(command);
+        for (Command command; mailbox_.next(&command);) run_command(command);
     }
-}
-
-bool Reader::next_command(Command* command) {
-    std::lock_guard lock(mutex_);
-    if (commands_.empty() || stopping_) return false;
-    *command = std::move(commands_.front());
-    commands_.pop_front();
-    return true;
 }
 
 void Reader::run_command(const Command& command) {
@@ -130,7 +97,7 @@ void Reader::run_command(const Command& command) {
     }
     drain();
     send_buffer();
-    deliver_(std::move(message));
+    mailbox_.deliver(std::move(message));
 }
 
 /*
@@ -149,7 +116,7 @@ double Reader::sample() {
     Fd conns{programs_.open_walk(Walk::conns)};
     if (!conns) throw CodedError("ERR_NO_ITERATOR", "sampling live sockets: \"iter/bpf_map_elem\" is not attached");
     const double sockets = walk(conns.get(), "ERR_SAMPLE");
-    if (!stopping_) sockets_ = sockets;
+    if (!mailbox_.ending()) sockets_ = sockets;
     records += sockets;
     if (Fd fd{programs_.open_walk(Walk::synacks)}) records += walk(fd.get(), "ERR_SAMPLE");
     return records;
@@ -183,7 +150,7 @@ double Reader::walk(int fd, const char* code) {
 // EAGAIN: a million empty places in a row, the walk goes on.
 ssize_t Reader::read_walk(int fd, uint8_t* to, const char* code) const {
     for (;;) {
-        if (stopping_) return 0;
+        if (mailbox_.ending()) return 0;
         const ssize_t n = read(fd, to, walk_bytes_);
         if (n >= 0) return n;
         if (errno != EAGAIN && errno != EINTR) throw CodedError(code, std::string("reading a walk: ") + strerror(errno));
@@ -260,7 +227,7 @@ bool Reader::take_buffer() {
     if (current_ >= 0) return true;
     std::unique_lock lock(mutex_);
     for (;;) {
-        if (stopping_) return false;
+        if (mailbox_.ending()) return false;
         for (size_t i = 0; i < buffer_count; i++) {
             if (busy_[i]) continue;
             busy_[i] = true;
@@ -268,7 +235,7 @@ bool Reader::take_buffer() {
             filled_ = 0;
             return true;
         }
-        changed_.wait(lock);
+        given_back_.wait(lock);
     }
 }
 
@@ -279,7 +246,7 @@ void Reader::send_buffer() {
     message->length = filled_;
     current_ = -1;
     filled_ = 0;
-    deliver_(std::move(message));
+    mailbox_.deliver(std::move(message));
 }
 
 }  // namespace netvitals_native

@@ -6,15 +6,15 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "ending.h"
 #include "fd.h"
+#include "mailbox.h"
 #include "programs.h"
 #include "ring.h"
 
@@ -38,7 +38,6 @@ public:
         size_t length = 0;
         Ending ending;
     };
-    using Deliver = std::function<void(std::unique_ptr<Message>)>;
 
     // The buffers must outlive it. Throws CodedError.
     Reader(const ProgramSizes& sizes, uint8_t* const buffers[buffer_count]);
@@ -47,8 +46,8 @@ public:
     Reader& operator=(const Reader&) = delete;
 
     // Nothing is read before. `deliver` is called on the thread.
-    void begin(Deliver deliver);
-    void push(Command command);
+    void begin(Mailbox<Command, Message>::Deliver deliver) { mailbox_.begin(std::move(deliver)); }
+    void push(Command command) { mailbox_.push(std::move(command)); }
     void give_back(int buffer);
     void pause(bool paused);
     // Sockets that the last whole walk showed.
@@ -58,7 +57,6 @@ public:
 private:
     void run();
     void run_command(const Command& command);
-    bool next_command(Command* command);
     double sample();
     double walk_deferred(int fd);
     double walk(int fd, const char* code);
@@ -71,25 +69,21 @@ private:
     bool append(const Ring::Record& record);
     bool take_buffer();
     void send_buffer();
-    void wake() const;
 
     const Programs programs_;
     uint8_t* const* buffers_;
     const size_t walk_bytes_;
-    Fd wake_;
     Fd epoll_;
+    Mailbox<Command, Message> mailbox_;
     std::unique_ptr<Ring> ring_;
-    std::atomic<bool> stopping_{false};
     std::atomic<bool> paused_{false};
     std::atomic<double> sockets_{0};
 
-    std::mutex mutex_;  // of what follows, up to the thread's own
-    std::condition_variable changed_;
-    Deliver deliver_;
+    std::mutex mutex_;  // of which buffers are on the other side
+    std::condition_variable given_back_;
     bool busy_[buffer_count] = {};
-    std::deque<Command> commands_;
 
-    int current_ = -1;  // the buffer being filled
+    int current_ = -1;  // the buffer being filled; from here on the thread's own
     size_t filled_ = 0;
     std::vector<uint8_t> chunk_;
     Fd own_netns_;
