@@ -95,6 +95,16 @@ export function receiverEqualsPrograms(before: Moment, after: Moment, options: {
   )
 }
 
+/** A FIN that is sent again once its program has closed the socket is seen by the kernel alone. */
+export function programsSawAllRetransmits(world: World, before: Moment, after: Moment): boolean {
+  const links = linksBetween(before.seen, after.seen)
+  return world.lab.namespaces.every((namespace) => {
+    const { retransData, retransHandshake } = sumsOf(world, links, namespace)
+    const { RetransSegs } = between(before.kernel.get(namespace)!, after.kernel.get(namespace)!)
+    return retransData + retransHandshake === RetransSegs
+  })
+}
+
 /** What is compared with the bound: the bound itself where less is tolerated. */
 function atMost(value: number, bound: number, tolerated = false): number {
   return tolerated && value < bound ? bound : value
