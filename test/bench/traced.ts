@@ -1,12 +1,13 @@
 /** What connections cost while they are watched: the workload's own CPU, and ours. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buildObject, buildProgram } from './build.ts'
-import { cpuSeconds, type Running, runJson, startNetvitals, startYardstick } from './processes.ts'
+import { cpuSeconds, type Running, runJson, startHelper, startNetvitals, startYardstick } from './processes.ts'
 import { atMost, type BenchRow, information, median } from './row.ts'
 
 const ROUNDS = 9
 const CONNECTIONS = 40_000
 const OUR_ROUNDS = 7
+const WARM_UP_ROUNDS = 3
 const OUR_CONNECTIONS = 100_000
 /** Long enough for the last records to be read. */
 const SETTLE_MS = 500
@@ -17,8 +18,23 @@ interface Churn {
   readonly cpuSeconds: number
 }
 
+/**
+ * An idle processor of a virtual machine is given back to the host, and what it takes to wake it is counted as CPU of
+ * whoever runs there: it doubles a connection here, as waiting for the other end is much of it. So all are kept awake,
+ * but for one row that tells the difference.
+ */
 export async function bench(): Promise<BenchRow[]> {
-  return [...(await workload()), ...(await ours())]
+  const halting = await ours()
+  const awake = await startHelper([buildProgram('awake')])
+  try {
+    return [
+      ...(await workload()),
+      atMost('traced: CPU of netvitals for 100,000 connections', await ours(), 's', 0.2),
+      information('traced: the same where idle processors halt', halting, 's'),
+    ]
+  } finally {
+    await awake.stop()
+  }
 }
 
 /** Connections per second swing with whatever else runs; CPU per connection hardly does. */
@@ -56,14 +72,14 @@ async function workload(): Promise<BenchRow[]> {
   ]
 }
 
-/** All threads of the program, cycles included, while it sees both ends of each connection. */
-async function ours(): Promise<BenchRow[]> {
+/** Seconds of all threads of the program, cycles included, while it sees both ends of 100,000 connections. */
+async function ours(): Promise<number> {
   const churn = buildProgram('churn')
   const netvitals = await startNetvitals()
   const spent: number[] = []
   try {
-    // Once before, because what is compiled then is compiled once in a run of weeks.
-    await runJson<Churn>(churn, String(OUR_CONNECTIONS))
+    // Before, because what is compiled then is compiled once in a run of weeks.
+    for (let round = 0; round < WARM_UP_ROUNDS; round++) await runJson<Churn>(churn, String(OUR_CONNECTIONS))
     for (let round = 0; round < OUR_ROUNDS; round++) {
       await sleep(SETTLE_MS)
       const before = cpuSeconds(netvitals.pid)
@@ -74,7 +90,7 @@ async function ours(): Promise<BenchRow[]> {
   } finally {
     await netvitals.stop()
   }
-  return [atMost('traced: CPU of netvitals for 100,000 connections', median(spent), 's', 0.2)]
+  return median(spent)
 }
 
 if (import.meta.main) console.table(await bench())
