@@ -38,6 +38,8 @@ const LINGER_MS = 60_000
 /** Walks that may miss one that is there. */
 const WALKS_MISSED = 3
 
+const none: readonly Entry[] = []
+
 /** Such listeners. A connection came through that of the same maker whose address is the most exact. */
 export function createMadeListeners() {
   const byId = new Map<number, Entry>()
@@ -53,6 +55,11 @@ export function createMadeListeners() {
     key[0] = Conn.netns(r)
     key[1] = Conn.localPort(r)
     return find()
+  }
+
+  function listenersAt(r: Records): readonly Entry[] {
+    const spot = spotOf(r)
+    return spot < 0 ? none : inSpot[spot]!
   }
 
   function drop(entry: Entry): void {
@@ -93,40 +100,33 @@ export function createMadeListeners() {
     return rank > 0 && closedMs === undefined ? rank + 3 : rank
   }
 
-  /** How well the best of them fits: a connection may have come through each that does so well. */
-  function bestFit(here: readonly Entry[], r: Records): number {
-    let best = 0
-    for (let i = 0; i < here.length; i++) best = Math.max(best, fit(here[i]!, r))
-    return best
-  }
-
-  /** Whose a connection is by the listener that it came through. */
+  /** Whose a connection is by the listener that it came through, or by all that fit it equally well. */
   function ownerBy(r: Records): Owner | 'unasked' {
-    const spot = spotOf(r)
-    if (spot < 0) return 'nobody'
-    const here = inSpot[spot]!
-    const best = bestFit(here, r)
-    let owner: Owner | 'unasked' | undefined
-    for (let i = 0; best > 0 && i < here.length; i++) {
+    const here = listenersAt(r)
+    let best = 0
+    let owner: Owner | 'unasked' = 'nobody'
+    for (let i = 0; i < here.length; i++) {
       const listener = here[i]!
-      if (fit(listener, r) !== best) continue
-      if (owner === undefined || listener.owner === 'unasked') owner = listener.owner
+      const fits = fit(listener, r)
+      if (fits === 0 || fits < best) continue
+      if (fits > best || listener.owner === 'unasked') owner = listener.owner
       else if (owner !== 'unasked' && owner !== listener.owner) owner = 'several'
+      best = fits
     }
-    return owner ?? 'nobody'
+    return owner
   }
 
   /** Of one that ended: a service that has ended too accepted it, as long as nobody has come after that. */
   function ownerBefore(r: Records, nowMs: number): bigint | undefined {
-    const spot = spotOf(r)
-    if (spot < 0) return undefined
-    const here = inSpot[spot]!
-    const best = bestFit(here, r)
+    let best = 0
     let owner: bigint | undefined
-    for (const listener of here) {
+    for (const listener of listenersAt(r)) {
+      const fits = fit(listener, r)
+      if (fits === 0 || fits < best) continue
+      if (fits > best) owner = undefined
+      best = fits
       const { before } = listener
-      const isEmpty = best > 0 && fit(listener, r) === best && listener.owner === 'nobody'
-      if (isEmpty && before !== undefined && before.untilMs > nowMs) owner = before.owner
+      if (listener.owner === 'nobody' && before !== undefined && before.untilMs > nowMs) owner = before.owner
     }
     return owner
   }
