@@ -12,14 +12,10 @@
 static void spin(int processor)
 {
     cpu_set_t one;
-    struct sched_param none = {0};
     CPU_ZERO(&one);
     CPU_SET(processor, &one);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (sched_setaffinity(0, sizeof one, &one) || sched_setscheduler(0, SCHED_IDLE, &none)) {
-        perror("awake");
-        _exit(1);
-    }
+    sched_setaffinity(0, sizeof one, &one);
     for (;;)
 #ifdef __x86_64__
         __builtin_ia32_pause();
@@ -31,9 +27,15 @@ static void spin(int processor)
 int main(void)
 {
     cpu_set_t all;
-    if (sched_getaffinity(0, sizeof all, &all)) return perror("awake"), 1;
+    struct sched_param none = {0};
+    // The children have it from here.
+    if (sched_getaffinity(0, sizeof all, &all) || sched_setscheduler(0, SCHED_IDLE, &none)) return perror("awake"), 1;
     for (int i = 0; i < CPU_SETSIZE; i++)
-        if (CPU_ISSET(i, &all) && fork() == 0) spin(i);
+        if (CPU_ISSET(i, &all)) {
+            pid_t child = fork();
+            if (child < 0) return perror("awake"), 1;
+            if (child == 0) spin(i);
+        }
     puts("ready");
     fflush(stdout);
     char byte;

@@ -20,8 +20,8 @@ interface Churn {
 
 /**
  * An idle processor of a virtual machine is given back to the host, and what it takes to wake it is counted as CPU of
- * whoever runs there: it doubles a connection here, as waiting for the other end is much of it. So all are kept awake,
- * but for one row that tells the difference.
+ * whoever runs there; a connection is much waiting for the other end. So all are kept awake, but for one row that tells
+ * the difference.
  */
 export async function bench(): Promise<BenchRow[]> {
   const halting = await ours()
