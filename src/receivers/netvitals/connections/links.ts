@@ -9,12 +9,10 @@ import { createEntryLinks } from './entry-links.ts'
 import { createEntryNames } from './entry-names.ts'
 import { createOwners } from './owners.ts'
 import type { PortFoldsOptions } from './port-folds.ts'
+import { createUntranslated } from './untranslated.ts'
 
 /** What `retain` gives for a connection of which is to be asked first who answers it. */
 export const ASK_FIRST = -1
-/** How long a destination counts as not translated: when that was said, and when nobody knew the connection. */
-const SAME_MS = 60_000
-const UNTRACKED_MS = 5_000
 /** How long an entry without connections is kept at least, and a gone cgroup's container for late records. */
 const IDLE_MS = 60_000
 const PORT_IDLE_MS = 600_000
@@ -41,9 +39,9 @@ export interface LinksOptions {
 export interface Links {
   /**
    * The entry of a record's connection: pair with `release`. ASK_FIRST: nothing was retained; call again with the
-   * answer.
+   * answer. `count`: for how many connections this one call stands.
    */
-  retain(records: Records, nowMs: number, answer?: Answer): number
+  retain(records: Records, nowMs: number, answer?: Answer, count?: number): number
   release(entry: number, nowMs: number): void
   /** The store's link that the entry writes to at present: it changes when its container becomes known late. */
   linkOf(entry: number): LinkRef
@@ -101,7 +99,7 @@ export function createLinks(options: LinksOptions): Links {
   let uses = new Int32Array(table.capacity)
   let told = new Int32Array(table.capacity)
   let lastUsedMs = new Float64Array(table.capacity)
-  let sameUntilMs = new Float64Array(table.capacity)
+  const untranslated = createUntranslated()
   const names = createEntryNames({
     destinations,
     endsOf: entries.endsOf,
@@ -143,14 +141,11 @@ export function createLinks(options: LinksOptions): Links {
       const times = new Float64Array(capacity)
       times.set(lastUsedMs)
       lastUsedMs = times
-      const until = new Float64Array(capacity)
-      until.set(sameUntilMs)
-      sameUntilMs = until
     }
     users[entry] = 0
     active[entry] = 0
     uses[entry] = 0
-    sameUntilMs[entry] = 0
+    untranslated.enter(entry)
     othersOf(entry).retain(otherEndOf(entry))
     names.enter(entry, nowMs)
     entryLinks.enter(entry, nowMs)
@@ -206,22 +201,22 @@ export function createLinks(options: LinksOptions): Links {
   }
 
   return {
-    retain(records, nowMs, answer) {
+    retain(records, nowMs, answer, count = 1) {
       setKey(records)
       let entry = find()
       if (translated && Conn.direction(records) === Direction.outbound) {
-        if (answer === undefined && !(entry >= 0 && sameUntilMs[entry]! > nowMs)) return ASK_FIRST
+        if (answer === undefined && (entry < 0 || untranslated.mustAsk(entry, nowMs, count))) return ASK_FIRST
         if (typeof answer === 'object') {
+          if (entry >= 0) untranslated.learn(entry, answer, nowMs)
           entries.setAnswer(answers.numberOf(answer))
           entry = find()
         }
       }
       if (entry < 0) entry = enter(nowMs)
-      if (answer === 'same') sameUntilMs[entry] = nowMs + SAME_MS
-      else if (answer === 'untracked') sameUntilMs[entry] = nowMs + UNTRACKED_MS
+      if (typeof answer === 'string') untranslated.learn(entry, answer, nowMs)
       store.retain(linkRefs[entry]!, nowMs)
       users[entry]!++
-      uses[entry]!++
+      uses[entry]! += count
       lastUsedMs[entry] = nowMs
       if (told[entry] === 0) {
         const local = records.offset + ConnLayout.local

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { createRecords } from '../../../../src/receivers/netvitals/kernel/decode.ts'
 import { Direction, Flag, Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
-import { type Conn, createRig, dockerId, only, sum } from './rig.ts'
+import { bytesOf, type Conn, createRig, dockerId, only, sum } from './rig.ts'
 
 const { end, sample } = Kind
 const { inbound } = Direction
@@ -188,5 +189,55 @@ describe('the sweep', () => {
     assert.equal(sum(await rig.cycle(), container, 'successful_connects'), 2)
     rig.links.sweep(rig.nowMs + 5 * MINUTE)
     assert.equal(rig.links.size, 0)
+  })
+})
+
+describe('a destination that is translated for nobody', () => {
+  const ASK_FIRST = -1
+  const record = createRecords(bytesOf([{ kind: end, id: 1 }]))
+  const address = Uint8Array.from([10, 0, 0, 9, ...new Uint8Array(12)])
+
+  it('is asked for again after its time by one connection, while others count as before', () => {
+    const { links } = createRig()
+    links.translate(true)
+    assert.equal(links.retain(record, 0), ASK_FIRST)
+    assert.equal(links.retain(record, 0), ASK_FIRST, 'nothing is known yet')
+    const entry = links.retain(record, 0, 'same')
+    assert.equal(links.retain(record, MINUTE - 1), entry)
+    assert.equal(links.retain(record, MINUTE, undefined, 20), ASK_FIRST, 'of many each is to be told')
+    assert.equal(links.retain(record, MINUTE), ASK_FIRST)
+    assert.equal(links.retain(record, MINUTE), entry)
+    assert.equal(links.retain(record, MINUTE + 999, undefined, 20), entry)
+    assert.equal(links.retain(record, MINUTE + 1000), ASK_FIRST, 'without an answer another asks')
+    assert.equal(links.retain(record, MINUTE + 1001), entry)
+    assert.equal(links.retain(record, MINUTE + 1002, 'untracked'), entry)
+    assert.equal(links.retain(record, MINUTE + 6001), entry)
+  })
+
+  it('is asked for by each connection when renewals get no answer', () => {
+    const { links } = createRig()
+    links.translate(true)
+    const entry = links.retain(record, 0, 'same')
+    let nowMs = MINUTE
+    for (; nowMs < MINUTE + 10_000; nowMs += 1000) {
+      assert.equal(links.retain(record, nowMs), ASK_FIRST)
+      assert.equal(links.retain(record, nowMs), entry)
+      links.retain(record, nowMs, 'unknown')
+    }
+    assert.equal(links.retain(record, nowMs), ASK_FIRST)
+    assert.equal(links.retain(record, nowMs), ASK_FIRST)
+  })
+
+  it('is asked for by each connection once it is translated, and when nobody has asked for long', () => {
+    const { links } = createRig()
+    links.translate(true)
+    const entry = links.retain(record, 0, 'same')
+    assert.equal(links.retain(record, MINUTE + 1000), ASK_FIRST)
+    assert.equal(links.retain(record, MINUTE + 1000), ASK_FIRST, 'too long ago')
+    assert.equal(links.retain(record, MINUTE + 1000, 'same'), entry)
+    assert.equal(links.retain(record, 2 * MINUTE + 1000), ASK_FIRST)
+    assert.notEqual(links.retain(record, 2 * MINUTE + 1001, { address, port: 80 }), entry)
+    assert.equal(links.retain(record, 2 * MINUTE + 1001), ASK_FIRST)
+    assert.equal(links.retain(record, 2 * MINUTE + 1001), ASK_FIRST)
   })
 })
