@@ -23,9 +23,10 @@ enum nv_kind {
     NV_LISTEN = 5,       /* struct nv_conn: a socket began to listen; ended by NV_END */
     NV_SYNACK = 6,       /* struct nv_conn: SYN-ACKs retransmitted for one listener and peer */
     NV_HOLDER = 7,       /* struct nv_conn, of its last event: a process holds it, whose cgroup is cgroup_id */
-    NV_CGROUP_MKDIR = 8, /* struct nv_cgroup */
-    NV_CGROUP_RMDIR = 9, /* struct nv_cgroup */
-    NV_KINDS = 10,
+    NV_ENDS = 8,         /* struct nv_conn with struct nv_ends: made of NV_END or NV_FAIL by who reads the ring */
+    NV_CGROUP_MKDIR = 9,  /* struct nv_cgroup */
+    NV_CGROUP_RMDIR = 10, /* struct nv_cgroup */
+    NV_KINDS = 11,
 };
 
 enum nv_direction {
@@ -66,6 +67,36 @@ struct nv_conn {
     __u8 remote[16];
 };
 
+/*
+ * No program writes what follows: the ends of a batch of which nothing was told before, and which differ in nothing but
+ * numbers and the client's port, are handed on as one record. Of NV_ENDS the totals and connect_ns are sums, id is the
+ * place of its struct nv_ends, and local_port of an outbound or remote_port of an inbound one is that of the first.
+ * Places are bytes from the beginning of the batch's buffer.
+ */
+struct nv_ends {
+    __u32 kind;      /* of each: NV_END or NV_FAIL */
+    __u32 count;     /* two at least */
+    __u64 srtt_us;   /* sum of those that have one */
+    __u32 with_srtt; /* how many these are */
+    __u32 first;     /* place of the first one's struct nv_ended */
+    __u32 last;
+    __u32 unused; /* no padding */
+};
+
+/* One of them as it was told. */
+struct nv_ended {
+    __u32 next; /* place of the one after it; 0: it is the last */
+    __u32 unused;
+    struct nv_conn r;
+};
+
+/* What a record does to the reader of the ring. */
+enum nv_reader {
+    NV_READER_WAITS = 0,  /* for its timer: enough records wake it */
+    NV_READER_WOKEN = 1,  /* and has not come yet */
+    NV_READER_SLEEPS = 2, /* after a time without any: one wakes it */
+};
+
 /* Most sockets whose holders are asked for at once. */
 #define NV_WANTED_MAX 4096
 
@@ -95,6 +126,8 @@ enum nv_counter {
 #define NV_ASSERT _Static_assert
 #endif
 NV_ASSERT(sizeof(struct nv_conn) == 112, "nv_conn has no padding");
+NV_ASSERT(sizeof(struct nv_ends) == 32, "nv_ends has no padding");
+NV_ASSERT(sizeof(struct nv_ended) == 8 + sizeof(struct nv_conn), "nv_ended has no padding");
 NV_ASSERT(sizeof(struct nv_cgroup) == 16 + NV_PATH_MAX, "nv_cgroup has no padding");
 
 #endif

@@ -8,6 +8,8 @@
 
 struct nv_conn conn;
 struct nv_cgroup cgroup;
+struct nv_ends ends;
+struct nv_ended ended;
 enum nv_kind kind;
 enum nv_direction direction;
 enum nv_flags flags;

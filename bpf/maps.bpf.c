@@ -5,7 +5,7 @@
 
 /* Bytes in the ring that are worth waking the reader for; less waits for its own timer. */
 const volatile __u32 wake_bytes = 1024 * 1024;
-__u32 reader_woken;
+__u32 reader;
 
 struct conns_map conns SEC(".maps");
 struct deferred_map deferred SEC(".maps");

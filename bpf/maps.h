@@ -109,8 +109,8 @@ extern struct wanted_map wanted SEC(".maps");
 extern struct ring_map ring SEC(".maps");
 extern struct counters_map counters SEC(".maps");
 extern struct cpus_map cpus SEC(".maps");
-/* Set here when the reader was woken, cleared by the reader: one wake-up a batch. */
-extern __u32 reader_woken;
+/* enum nv_reader: NV_READER_WOKEN is set here, the others by the reader. One wake-up a batch. */
+extern __u32 reader;
 extern const volatile __u32 wake_bytes;
 #endif
 

@@ -34,9 +34,12 @@ static __always_inline u64 next_id(void)
 
 static __always_inline u64 wake_flag(void)
 {
-    if (reader_woken || bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < wake_bytes)
+    u32 state = reader;
+    if (state == NV_READER_WOKEN)
         return BPF_RB_NO_WAKEUP;
-    reader_woken = 1;
+    if (state == NV_READER_WAITS && bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < wake_bytes)
+        return BPF_RB_NO_WAKEUP;
+    reader = NV_READER_WOKEN;
     return BPF_RB_FORCE_WAKEUP;
 }
 

@@ -13,6 +13,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     Napi::Object layout = Napi::Object::New(env);
     layout.Set("conn", static_cast<double>(sizeof(nv_conn)));
     layout.Set("cgroup", static_cast<double>(sizeof(nv_cgroup)));
+    layout.Set("ends", static_cast<double>(sizeof(nv_ends)));
+    layout.Set("ended", static_cast<double>(sizeof(nv_ended)));
     layout.Set("conntrackRequest", static_cast<double>(sizeof(netvitals_native::ConntrackRequest)));
     layout.Set("conntrackAnswer", static_cast<double>(sizeof(netvitals_native::ConntrackAnswer)));
     layout.Set("probeRequest", static_cast<double>(sizeof(netvitals_native::ProbeRequest)));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "asker.h"
 
+#include <pthread.h>
+
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -41,6 +43,7 @@ void Asker::push(Command command) {
 }
 
 void Asker::run() {
+    pthread_setname_np(pthread_self(), "netvitals-ask");
     for (Command command; next_command(&command);) {
         if (command.kind == Command::release) {
             sockets_.erase(command.id);

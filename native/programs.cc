@@ -207,7 +207,7 @@ int Programs::ring_fd() const { return bpf_map__fd(object_->maps.ring); }
 
 size_t Programs::ring_bytes() const { return bpf_map__max_entries(object_->maps.ring); }
 
-void Programs::rearm_wakeup() const { __atomic_store_n(&object_->bss->reader_woken, 0, __ATOMIC_RELAXED); }
+void Programs::set_reader(nv_reader state) const { __atomic_store_n(&object_->bss->reader, state, __ATOMIC_SEQ_CST); }
 
 int Programs::open_walk(Walk walk) const {
     const bpf_link* link = walks_[static_cast<int>(walk)];

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bpf/events.h"
 #include "coded_error.h"
 
 struct netvitals;
@@ -38,8 +39,8 @@ public:
     const std::vector<ProgramStatus>& status() const { return status_; }
     int ring_fd() const;
     size_t ring_bytes() const;
-    // Says that the reader is awake: the next full enough ring may wake it again.
-    void rearm_wakeup() const;
+    // What the next record does to the reader.
+    void set_reader(nv_reader state) const;
     // A descriptor for read() until 0, the caller's to close; -1 for a walk that is not attached. Throws CodedError.
     int open_walk(Walk walk) const;
     int open_snapshot() const;

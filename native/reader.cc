@@ -2,6 +2,7 @@
 #include "reader.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -19,19 +20,24 @@
 namespace netvitals_native {
 namespace {
 
-constexpr int poll_ms = 100;  // how old a record may grow in a quiet ring
+constexpr int batch_ms = 100;  // how old a record may grow
+constexpr int first_batch_ms = 50;  // after a time without any; both ends of a connection come together
+// A record may come in the instant in which the reader goes to sleep, and not see that it does.
+constexpr int sleep_ms = 1000;
 
 }  // namespace
 
-Reader::Reader(const ProgramSizes& sizes, uint8_t* const buffers[buffer_count])
+Reader::Reader(const ProgramSizes& sizes, uint8_t* const buffers[buffer_count], bool joins)
     : programs_(sizes),
       buffers_(buffers),
       // The size of the kernel's own buffer (bpf_seq_read): a read of as much gives whole records.
       walk_bytes_(std::min<size_t>(8 * static_cast<size_t>(getpagesize()), buffer_bytes)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      joins_(joins),
       chunk_(walk_bytes_) {
     // Edge by edge: what trickles in between two wake-ups waits for the timer, else each record were a batch.
-    epoll_event ring_event{.events = EPOLLIN | EPOLLET, .data = {}}, wake_event{.events = EPOLLIN, .data = {}};
+    epoll_event ring_event{.events = EPOLLIN | EPOLLET, .data = {.fd = programs_.ring_fd()}};
+    epoll_event wake_event{.events = EPOLLIN, .data = {.fd = mailbox_.wake_fd()}};
     if (!epoll_ || !mailbox_ ||
         epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, programs_.ring_fd(), &ring_event) ||
         epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, mailbox_.wake_fd(), &wake_event))
@@ -71,17 +77,35 @@ void Reader::pause(bool paused) {
 }
 
 void Reader::run() {
+    pthread_setname_np(pthread_self(), "netvitals-read");
     mailbox_.wait_for_begin();
     while (!mailbox_.ending()) {
-        epoll_event events[2];
-        epoll_wait(epoll_.get(), events, 2, poll_ms);
+        wait();
+        // Now nobody has to wake it; what comes meanwhile is read, or counts when it waits again.
+        programs_.set_reader(NV_READER_WOKEN);
         mailbox_.take_wake();
         if (paused_) continue;
-        programs_.rearm_wakeup();
-        drain();
+        quiet_ = drain() == 0;
         send_buffer();
         for (Command command; mailbox_.next(&command);) run_command(command);
     }
+}
+
+// For enough records, for the time that those there may wait, or to be told something.
+void Reader::wait() {
+    if (quiet_ && !paused_) {
+        programs_.set_reader(NV_READER_SLEEPS);
+        if (ring_->is_empty() && !wait_for(sleep_ms)) return;
+    }
+    if (!paused_) programs_.set_reader(NV_READER_WAITS);
+    wait_for(quiet_ ? first_batch_ms : batch_ms);
+}
+
+// True: records are there, and nothing else. A descriptor that is its own mark: the ring's.
+bool Reader::wait_for(int ms) {
+    epoll_event events[2];
+    const int n = epoll_wait(epoll_.get(), events, 2, ms);
+    return n == 1 && events[0].data.fd == programs_.ring_fd();
 }
 
 void Reader::run_command(const Command& command) {
@@ -126,7 +150,8 @@ double Reader::walk_deferred(int fd) {
     double records = 0;
     while (ssize_t n = read_walk(fd, chunk_.data(), "ERR_SAMPLE")) {
         drain();
-        if (!append({chunk_.data(), static_cast<size_t>(n), nullptr, 0})) break;
+        for (size_t at = 0; at < static_cast<size_t>(n); at += sizeof(nv_conn))
+            if (!append({chunk_.data() + at, sizeof(nv_conn), nullptr, 0})) return records;
         records += static_cast<double>(n) / sizeof(nv_conn);
     }
     return records;
@@ -136,10 +161,11 @@ double Reader::walk_deferred(int fd) {
 double Reader::walk(int fd, const char* code) {
     double records = 0;
     for (int reads = 1;; reads++) {
-        if (current_ >= 0 && buffer_bytes - filled_ < walk_bytes_) send_buffer();
+        if (!has_room(walk_bytes_)) send_buffer();
         if (!take_buffer()) break;
         const ssize_t n = read_walk(fd, buffers_[current_] + filled_, code);
         if (n == 0) break;
+        joiner_.told(buffers_[current_] + filled_, static_cast<size_t>(n));
         filled_ += static_cast<size_t>(n);
         records += static_cast<double>(n) / sizeof(nv_conn);
         if (reads % 8 == 0) drain();
@@ -202,23 +228,25 @@ void Reader::come_back() {
 }
 
 // What was in the ring when it began; of what comes meanwhile a ring's worth at most, so that commands have their turn.
-void Reader::drain() {
+size_t Reader::drain() {
     Ring::Record record;
-    for (size_t drained = 0; drained < programs_.ring_bytes() && ring_->peek(&record);) {
-        if (!append(record)) return;
+    size_t drained = 0;
+    while (drained < programs_.ring_bytes() && ring_->peek(&record)) {
+        if (!append(record)) return drained;
         ring_->take();
         drained += record.size + record.rest_size;
     }
     ring_->publish();
+    return drained;
 }
 
 bool Reader::append(const Ring::Record& record) {
     const size_t size = record.size + record.rest_size;
-    if (current_ >= 0 && buffer_bytes - filled_ < size) send_buffer();
+    if (!has_room(size + EndJoiner::extra_bytes)) send_buffer();
     if (!take_buffer()) return false;
     memcpy(buffers_[current_] + filled_, record.data, record.size);
     if (record.rest_size) memcpy(buffers_[current_] + filled_ + record.size, record.rest, record.rest_size);
-    filled_ += size;
+    if (!joins_ || !joiner_.join(filled_)) filled_ += size;
     return true;
 }
 
@@ -233,6 +261,7 @@ bool Reader::take_buffer() {
             busy_[i] = true;
             current_ = static_cast<int>(i);
             filled_ = 0;
+            joiner_.begin(buffers_[i], buffer_bytes);
             return true;
         }
         given_back_.wait(lock);

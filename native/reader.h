@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "end_joiner.h"
 #include "ending.h"
 #include "fd.h"
 #include "mailbox.h"
@@ -39,8 +40,8 @@ public:
         Ending ending;
     };
 
-    // The buffers must outlive it. Throws CodedError.
-    Reader(const ProgramSizes& sizes, uint8_t* const buffers[buffer_count]);
+    // The buffers must outlive it. `joins`: whether ends are joined (NV_ENDS) where they may be. Throws CodedError.
+    Reader(const ProgramSizes& sizes, uint8_t* const buffers[buffer_count], bool joins);
     ~Reader();
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
@@ -56,6 +57,8 @@ public:
 
 private:
     void run();
+    void wait();
+    bool wait_for(int ms);
     void run_command(const Command& command);
     double sample();
     double walk_deferred(int fd);
@@ -65,8 +68,9 @@ private:
     double holders(const std::vector<uint64_t>& sockets);
     void enter(int netns, const char* what) const;
     void come_back();
-    void drain();
+    size_t drain();
     bool append(const Ring::Record& record);
+    bool has_room(size_t bytes) const { return current_ < 0 || joiner_.limit() - filled_ >= bytes; }
     bool take_buffer();
     void send_buffer();
 
@@ -85,9 +89,12 @@ private:
 
     int current_ = -1;  // the buffer being filled; from here on the thread's own
     size_t filled_ = 0;
+    const bool joins_;
+    EndJoiner joiner_;
     std::vector<uint8_t> chunk_;
     Fd own_netns_;
     bool away_ = false;
+    bool quiet_ = false;  // a whole wait brought no record
 
     std::thread thread_;
 };

@@ -64,6 +64,10 @@ bool Ring::peek(Record* record) {
     }
 }
 
+bool Ring::is_empty() const {
+    return position_ == __atomic_load_n(reinterpret_cast<const uint64_t*>(producer_), __ATOMIC_SEQ_CST);
+}
+
 void Ring::take() {
     position_ = next_;
     if (position_ - published_ >= publish_bytes) publish();

@@ -26,6 +26,8 @@ public:
 
     // The oldest record not taken yet; false: there is none, or it is still being written.
     bool peek(Record* record);
+    // Nothing is in it, not even a record that is being written.
+    bool is_empty() const;
     // It was copied: `peek` gives the next one. The kernel learns it now and then, and by publish().
     void take();
     void publish();

@@ -28,13 +28,14 @@ Tracer::Tracer(const Napi::CallbackInfo& info) : ThreadOwner(info, {"ERR_TRACER_
         throw coded(env, "ERR_RING_SIZE",
                     "ringBytes: expected a power of two of at least a page (" + std::to_string(getpagesize()) +
                         "), got " + std::to_string(sizes.ring_bytes));
+    const bool joins = boolean_option(options, "joinEnds");
     Callbacks callbacks(options, "onRecords");
     for (size_t i = 0; i < Reader::buffer_count; i++) {
         Napi::Uint8Array view = Napi::Uint8Array::New(env, Reader::buffer_bytes);
         bytes_[i] = view.Data();
         views_[i] = Napi::Persistent(view);
     }
-    start("netvitals records", std::move(callbacks), sizes, bytes_);
+    start("netvitals records", std::move(callbacks), sizes, bytes_, joins);
 }
 
 Napi::Value Tracer::sample(const Napi::CallbackInfo& info) {

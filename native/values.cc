@@ -34,6 +34,14 @@ uint32_t integer_option(const Napi::Object& options, const char* name, uint32_t 
     return static_cast<uint32_t>(number);
 }
 
+bool boolean_option(const Napi::Object& options, const char* name) {
+    Napi::Value value = options.Get(name);
+    if (value.IsUndefined()) return false;
+    if (!value.IsBoolean())
+        throw coded(options.Env(), "ERR_INVALID_OPTION", std::string(name) + ": expected a boolean, got " + found(value));
+    return value.As<Napi::Boolean>().Value();
+}
+
 Napi::Function function_option(const Napi::Object& options, const char* name) {
     Napi::Value value = options.Get(name);
     if (!value.IsFunction())

@@ -21,6 +21,7 @@ std::string found(const Napi::Value& value);
 // These throw ERR_INVALID_OPTION.
 Napi::Object options_argument(const Napi::CallbackInfo& info, const char* of);
 uint32_t integer_option(const Napi::Object& options, const char* name, uint32_t least, uint32_t most);
+bool boolean_option(const Napi::Object& options, const char* name);  // false where it is absent
 Napi::Function function_option(const Napi::Object& options, const char* name);
 // A copy of the descriptor: the caller may close its own before a thread comes to it. -1: none, for the process' own.
 Fd netns_argument(const Napi::CallbackInfo& info, const char* method);

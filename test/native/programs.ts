@@ -6,14 +6,27 @@ import type { TestContext } from 'node:test'
 import type { Namespace } from '../kernel/lab.ts'
 import { arrived } from './probing.ts'
 
+export const repository = join(import.meta.dirname, '../..')
 const sources = join(import.meta.dirname, 'programs')
 const output = join(import.meta.dirname, '../../build/test')
 
 /** Compiles a program of programs/ unless that is done already. Its path. */
 export function build(name: string, target = name, flags: readonly string[] = []): string {
-  const source = join(sources, `${name}.c`)
+  return compile(`${name}.c`, target, flags)
+}
+
+/** The same of an eBPF object, which may include what is in bpf/. */
+export function buildObject(name: string): string {
+  const multiarch = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu'
+  const flags = ['-g', '-target', 'bpf', '-mcpu=v3', '-c', `-I${repository}`, `-I/usr/include/${multiarch}`]
+  return compile(`${name}.bpf.c`, `${name}.bpf.o`, flags)
+}
+
+function compile(file: string, target: string, flags: readonly string[]): string {
+  const source = join(sources, file)
+  const changedMs = Math.max(...[source, join(repository, 'bpf/events.h')].map((path) => statSync(path).mtimeMs))
   const program = join(output, target)
-  if (existsSync(program) && statSync(program).mtimeMs > statSync(source).mtimeMs) return program
+  if (existsSync(program) && statSync(program).mtimeMs > changedMs) return program
   mkdirSync(output, { recursive: true })
   const unfinished = `${program}.${process.pid}`
   execFileSync('clang', ['-O2', '-Wall', '-Wextra', '-Werror', ...flags, '-o', unfinished, source])

@@ -1,7 +1,7 @@
 import { readdirSync, readlinkSync, statSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { Conn, createRecords, eachRecord } from '../../src/receivers/netvitals/kernel/decode.ts'
+import { Conn, createRecords, eachEnd, eachRecord, type Records } from '../../src/receivers/netvitals/kernel/decode.ts'
 import { Direction, Kind } from '../../src/receivers/netvitals/kernel/layout.gen.ts'
 import type { NativeTracer, NativeTracerOptions } from '../../src/receivers/netvitals/kernel/native.ts'
 import { loadAddon } from '../../src/receivers/netvitals/kernel/tracer.ts'
@@ -28,6 +28,8 @@ export interface Seen {
   readonly flags: number
   readonly localPort: number
   readonly remotePort: number
+  /** It came with others as Kind.ends. */
+  readonly joined: boolean
 }
 
 export interface Watch {
@@ -59,10 +61,12 @@ export function watch(
   const onRecords = (bytes: Uint8Array, length: number) => {
     watched.batches++
     const before = seen.length
-    eachRecord(createRecords(bytes), length, (r, kind) => {
+    const see = (r: Records, kind: number, joined: boolean) => {
       if (kind >= Kind.cgroupMkdir) return
+      if (kind === Kind.ends) return eachEnd(r, (each, of) => see(each, of, true))
       seen.push({
         kind,
+        joined,
         netns: Conn.netns(r),
         id: Conn.id(r),
         bytesSent: Conn.bytesSent(r),
@@ -78,7 +82,8 @@ export function watch(
         localPort: Conn.localPort(r),
         remotePort: Conn.remotePort(r),
       })
-    })
+    }
+    eachRecord(createRecords(bytes), length, (r, kind) => see(r, kind, false))
     hook(seen.slice(before))
   }
   const tracer = new Tracer(options({ onRecords, onError: (error) => errors.push(error), ...more }))

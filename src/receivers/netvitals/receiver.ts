@@ -11,7 +11,7 @@ import { createCycles } from './cycles.ts'
 import { ephemeralPorts } from './destinations/ephemeral-ports.ts'
 import { createDestinations } from './destinations/index.ts'
 import { createEstate, type Estate, takeOver } from './hand-over.ts'
-import { Cgroup, type Records } from './kernel/decode.ts'
+import { Cgroup, eachEnd, type Records } from './kernel/decode.ts'
 import { Kind } from './kernel/layout.gen.ts'
 import { seesAllProcesses } from './kernel/namespaces.ts'
 import { createSharedTracer, type KernelSettings, type SharedTracer, type TracerUser } from './kernel/shared-tracer.ts'
@@ -43,7 +43,11 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
   const { id, log } = settings
   const { cgroup_root: cgroupRoot, host_id, host_name, node_name, cluster_name: clusterName } = config.containers
   const facts = readHost({ id: host_id, name: host_name, nodeName: node_name })
-  const kernel: KernelSettings = { ringBytes: config.kernel.ring_size, maxSockets: config.kernel.max_sockets }
+  const kernel: KernelSettings = {
+    ringBytes: config.kernel.ring_size,
+    maxSockets: config.kernel.max_sockets,
+    joinEnds: true,
+  }
   const unobserve: (() => void)[] = []
   let tracer: SharedTracer | undefined
   let snapshot: ReturnType<typeof createSnapshot> | undefined
@@ -103,15 +107,18 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
 
   const user: TracerUser = {
     onBatch: () => connections.beginBatch(Date.now()),
-    onRecord(records, kind) {
-      if (kind >= Kind.cgroupMkdir) return onCgroup(records, kind)
-      if (containers.byNetwork()) ownByNetwork(records)
-      activation.take(records, kind)
-    },
+    onRecord,
     onError(error) {
       recordsFailed = true
       host?.report(id, 'records', 'down', reasonOf(error))
     },
+  }
+
+  function onRecord(records: Records, kind: number) {
+    if (kind >= Kind.cgroupMkdir) return onCgroup(records, kind)
+    if (containers.byNetwork()) ownByNetwork(records)
+    if (kind !== Kind.ends) activation.take(records, kind)
+    else if (!activation.takeEnds(records)) eachEnd(records, onRecord)
   }
 
   function onCgroup(records: Records, kind: number) {

@@ -55,8 +55,16 @@ export function observe(settings: Settings, { tracer, connections, store }: Obse
     ),
     series: gauge('netvitals.series', '{series}', 'Data points of the last cycle.'),
     evicted: counter('netvitals.series.evicted', '{row}', 'Links whose series were evicted by a limit.'),
-    overflowed: counter('netvitals.series.overflowed', '{update}', 'Updates that went to an overflow series.'),
-    leftOut: counter('netvitals.series.gauges_left_out', '{point}', 'Gauge points left out beyond a limit.'),
+    overflowed: counter(
+      'netvitals.series.overflowed',
+      '{update}',
+      'Updates that went to an overflow series; one may be of many connections.',
+    ),
+    leftOut: counter(
+      'netvitals.series.gauges_left_out',
+      '{point}',
+      'Gauge points left out beyond a limit; one may be of many connections.',
+    ),
     refused: counter('netvitals.series.refused', '{value}', 'Values refused because they were not finite.'),
   }
   return observeAll(settings, instruments, (tell) => {

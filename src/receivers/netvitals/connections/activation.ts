@@ -12,7 +12,7 @@ export type LookForHolders = (ids: Float64Array) => Promise<unknown>
 
 export interface ActivationOptions {
   readonly containers: Pick<Containers, 'byCgroup' | 'makerOf' | 'onResolved'>
-  readonly connections: Pick<Connections, 'apply' | 'applyAnew' | 'beginBatch' | 'totalsOf'>
+  readonly connections: Pick<Connections, 'apply' | 'applyEnds' | 'applyAnew' | 'beginBatch' | 'totalsOf'>
   readonly report: (status: 'ok' | 'down', detail?: string) => void
   /** A clock that only goes forward, milliseconds. */
   readonly now?: () => number
@@ -24,8 +24,10 @@ export interface ActivationOptions {
  * wait for that here, at most until the cycle is collected; all others pass.
  */
 export interface Activation {
-  /** One record of struct nv_conn, any kind. */
+  /** One record of struct nv_conn, any kind but Kind.ends. */
   take(records: Records, kind: number): void
+  /** One of Kind.ends. False: nothing was told, and each that it was made of is to be taken. */
+  takeEnds(records: Records): boolean
   /** Without it, as at first, everything passes. */
   use(holders: LookForHolders | undefined): void
   cgroupRemoved(id: bigint): void
@@ -83,6 +85,15 @@ export function createActivation(options: ActivationOptions): Activation {
     else if (!makers.has(r)) apply(r, kind)
     else if (direction === Direction.listener) takeListener(r, kind)
     else takeConnection(r, kind, 'arrived')
+  }
+
+  function takeEnds(r: Records): boolean {
+    const passes = Conn.direction(r) === Direction.outbound || holders === undefined || !makers.has(r)
+    if (passes) return connections.applyEnds(r)
+    const owner = listeners.ownerBy(r)
+    if (typeof owner === 'bigint') own(r, owner)
+    else if (owner !== 'maker') return false
+    return connections.applyEnds(r)
   }
 
   /** Not told before it was looked for who has it. */
@@ -249,6 +260,7 @@ export function createActivation(options: ActivationOptions): Activation {
 
   return {
     take,
+    takeEnds,
     use(lookForHolders) {
       holders = lookForHolders
     },

@@ -4,6 +4,7 @@ import { ConnLayout, Direction, Flag, Kind } from '../kernel/layout.gen.ts'
 import { Inbound, Outbound } from '../metrics/metrics.gen.ts'
 import type { LinkRef, Store } from '../metrics/types.ts'
 import { createIdMap } from './id-map.ts'
+import { createJoinedEnds } from './joined-ends.ts'
 import { ASK_FIRST, type Links } from './links.ts'
 import { breakageColumn, failureColumn } from './outcome.ts'
 import type { Connections, ConnectionTotals } from './types.ts'
@@ -42,6 +43,7 @@ export interface ConnectionsOptions {
  */
 export function createConnections({ store, links, listeners }: ConnectionsOptions): Connections {
   const slots = createIdMap()
+  const joinedEnds = createJoinedEnds({ store, links })
   // Taken out once: V8 keeps an object that has a getter as a dictionary, and looks a method of it up at each call.
   const { get: slotOf, add: addSlot, delete: deleteSlot } = slots
   const { retain, release, linkOf, addActive } = links
@@ -286,6 +288,7 @@ export function createConnections({ store, links, listeners }: ConnectionsOption
       nowMs = now
     },
     apply,
+    applyEnds: (records) => joinedEnds(records, nowMs),
     applyAnew,
     translate(by) {
       translation = by

@@ -27,8 +27,10 @@ export interface ConnectionTotals {
 export interface Connections {
   /** Before the records of a batch: what they happen to bears this time (ms since the epoch). */
   beginBatch(nowMs: number): void
-  /** One record of struct nv_conn, any kind. */
+  /** One record of struct nv_conn, any kind but Kind.ends. */
   apply(records: Records, kind: number): void
+  /** One of Kind.ends. False: nothing was counted, and each that it was made of is to be applied. */
+  applyEnds(records: Records): boolean
   /**
    * The same of one that is another container's than it was told for, if it was told: what it does from here on is that
    * one's.

@@ -1,4 +1,4 @@
-import { CgroupLayout, ConnLayout, Kind } from './layout.gen.ts'
+import { CgroupLayout, ConnLayout, EndedLayout, EndsLayout, Kind } from './layout.gen.ts'
 
 /**
  * Records in the addon's buffer, read where they lie: no object per record. Valid during the call that gave it.
@@ -80,6 +80,34 @@ export const ConnWord = {
   remote: ConnLayout.remote >>> 2,
 } as const
 
+const ofEnds = (r: Records, at: number) => r.u32[(Conn.id(r) + at) >>> 2] as number
+
+/** struct nv_ends, of a record of Kind.ends. */
+export const Ends = {
+  /** Of each: Kind.end or Kind.fail. */
+  kind: (r: Records) => ofEnds(r, EndsLayout.kind),
+  count: (r: Records) => ofEnds(r, EndsLayout.count),
+  /** Sum of those that have one, microseconds. */
+  srttUs: (r: Records) => u64At(r.u32, (Conn.id(r) + EndsLayout.srttUs) >>> 2),
+  withSrtt: (r: Records) => ofEnds(r, EndsLayout.withSrtt),
+} as const
+
+/** What a record of Kind.ends was made of, as `eachRecord` gives others. `records.offset` is then as before. */
+export function eachEnd(records: Records, take: (records: Records, kind: number) => void): void {
+  const { u32, offset } = records
+  const kind = Ends.kind(records)
+  let place = ofEnds(records, EndsLayout.first)
+  try {
+    while (place !== 0) {
+      records.offset = place + EndedLayout.r
+      place = u32[(place + EndedLayout.next) >>> 2]!
+      take(records, kind)
+    }
+  } finally {
+    records.offset = offset
+  }
+}
+
 const text = new TextDecoder()
 
 /** struct nv_cgroup. */
@@ -92,15 +120,17 @@ export const Cgroup = {
 } as const
 
 /**
- * Calls `take(records, kind)` with `records.offset` at each record of the first `length` bytes; the number of records.
+ * Calls `take(records, kind)` with `records.offset` at each record of the first `length` bytes; the number of records,
+ * each of the joined ones included.
  * @throws {Error} for a kind that the layout doesn't know: the rest of the buffer can't be read.
  */
 export function eachRecord(records: Records, length: number, take: (records: Records, kind: number) => void): number {
   let count = 0
-  for (records.offset = 0; records.offset < length; count++) {
+  for (records.offset = 0; records.offset < length; ) {
     const kind = kindOf(records)
     if (kind === Kind.none || kind >= Kind.kinds)
       throw new Error(`record of unknown kind ${kind} at byte ${records.offset} of ${length}`)
+    count += kind === Kind.ends ? Ends.count(records) : 1
     take(records, kind)
     records.offset += kind >= Kind.cgroupMkdir ? CgroupLayout.size : ConnLayout.size
   }

@@ -15,7 +15,7 @@ interface BtfType {
   values?: { name: string; val: number }[]
 }
 
-const structs = { nv_conn: 'Conn', nv_cgroup: 'Cgroup' }
+const structs = { nv_conn: 'Conn', nv_cgroup: 'Cgroup', nv_ends: 'Ends', nv_ended: 'Ended' }
 const enums = { nv_kind: 'Kind', nv_direction: 'Direction', nv_flags: 'Flag', nv_counter: 'Counter' }
 
 const camel = (name: string) => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())

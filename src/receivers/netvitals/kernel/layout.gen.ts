@@ -35,6 +35,26 @@ export const CgroupLayout = {
   path: 16,
 } as const
 
+/** struct nv_ends: bytes from its beginning. */
+export const EndsLayout = {
+  size: 32,
+  kind: 0,
+  count: 4,
+  srttUs: 8,
+  withSrtt: 16,
+  first: 20,
+  last: 24,
+  unused: 28,
+} as const
+
+/** struct nv_ended: bytes from its beginning. */
+export const EndedLayout = {
+  size: 120,
+  next: 0,
+  unused: 4,
+  r: 8,
+} as const
+
 /** enum nv_kind */
 export const Kind = {
   none: 0,
@@ -45,9 +65,10 @@ export const Kind = {
   listen: 5,
   synack: 6,
   holder: 7,
-  cgroupMkdir: 8,
-  cgroupRmdir: 9,
-  kinds: 10,
+  ends: 8,
+  cgroupMkdir: 9,
+  cgroupRmdir: 10,
+  kinds: 11,
 } as const
 
 /** enum nv_direction */

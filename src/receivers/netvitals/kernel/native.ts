@@ -10,9 +10,12 @@ export interface NativeTracerOptions {
   readonly ringBytes: number
   /** Most live sockets tracked. */
   readonly maxSockets: number
+  /** Whether ends are joined (Kind.ends) where they may be: see native/README.md. Not when absent. */
+  readonly joinEnds?: boolean
   /**
-   * Records copied from the ring or from a walk, whole, back to back, in the first `length` bytes; the buffer is only
-   * valid during the call (it is reused). What it throws goes to `onError` and the tracer goes on.
+   * Records copied from the ring or from a walk, whole, back to back, in the first `length` bytes, and behind these what
+   * belongs to joined ones; the buffer is only valid during the call (it is reused). What it throws goes to `onError` and
+   * the tracer goes on.
    */
   readonly onRecords: (buffer: Uint8Array, length: number) => void
   readonly onError: (error: Error) => void
@@ -188,6 +191,8 @@ export interface NativeAddon {
   readonly layout: {
     readonly conn: number
     readonly cgroup: number
+    readonly ends: number
+    readonly ended: number
     readonly conntrackRequest: number
     readonly conntrackAnswer: number
     readonly probeRequest: number

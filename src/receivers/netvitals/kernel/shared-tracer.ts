@@ -3,7 +3,7 @@ import { Kind } from './layout.gen.ts'
 import { createTracer, type Tracer, type TracerOptions } from './tracer.ts'
 
 /** What a tracer is made with. As long as they are equal, a new user takes over the programs that are attached. */
-export type KernelSettings = Pick<TracerOptions, 'ringBytes' | 'maxSockets'>
+export type KernelSettings = Pick<TracerOptions, 'ringBytes' | 'maxSockets' | 'joinEnds'>
 
 /** Whoever has the records at present. */
 export type TracerUser = Required<Pick<TracerOptions, 'onBatch' | 'onRecord' | 'onError'>>
@@ -39,7 +39,8 @@ export function createSharedTracer(settings: KernelSettings, first: TracerUser):
 
   return {
     ...tracer,
-    fits: ({ ringBytes, maxSockets }) => ringBytes === settings.ringBytes && maxSockets === settings.maxSockets,
+    fits: ({ ringBytes, maxSockets, joinEnds }) =>
+      ringBytes === settings.ringBytes && maxSockets === settings.maxSockets && joinEnds === settings.joinEnds,
     listen(onCgroup) {
       onRecord = (records, kind) => {
         user.onRecord(records, kind)

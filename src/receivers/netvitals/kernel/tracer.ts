@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { codedError } from '../../../errors.ts'
 import { lackingForTracing } from './capabilities.ts'
 import { createRecords, eachRecord, type Records } from './decode.ts'
-import { CgroupLayout, ConnLayout, Counter, Kind } from './layout.gen.ts'
+import { CgroupLayout, ConnLayout, Counter, EndedLayout, EndsLayout, Kind } from './layout.gen.ts'
 import {
   ConntrackAnswerLayout,
   ConntrackRequestLayout,
@@ -20,6 +20,11 @@ export interface TracerOptions {
   readonly ringBytes: number
   /** Most sockets tracked at once. */
   readonly maxSockets: number
+  /**
+   * Whether ends of which nothing was told before come joined where they have a link in common, as Kind.ends: `eachEnd`
+   * gives them one by one. Not when absent.
+   */
+  readonly joinEnds?: boolean
   /** Called before the records of each batch. */
   readonly onBatch?: () => void
   /** Called for each record, in the kernel's order; `records` is only valid during the call. */
@@ -56,6 +61,8 @@ const addonFile = () => {
 const sizes = {
   conn: ConnLayout.size,
   cgroup: CgroupLayout.size,
+  ends: EndsLayout.size,
+  ended: EndedLayout.size,
   conntrackRequest: ConntrackRequestLayout.size,
   conntrackAnswer: ConntrackAnswerLayout.size,
   probeRequest: ProbeRequestLayout.size,
@@ -78,7 +85,7 @@ export function loadAddon(): NativeAddon {
  * Loads and attaches the eBPF programs and begins to read.
  * @throws {CodedError} when there is nothing to run: no BTF, no permission, refused by the kernel.
  */
-export function createTracer({ ringBytes, maxSockets, onBatch, onRecord, onError }: TracerOptions): Tracer {
+export function createTracer({ onBatch, onRecord, onError, ...kernel }: TracerOptions): Tracer {
   const { Tracer } = loadAddon()
   const views = new WeakMap<ArrayBufferLike, Records>()
   let recordCount = 0
@@ -102,7 +109,7 @@ export function createTracer({ ringBytes, maxSockets, onBatch, onRecord, onError
 
   function open(): NativeTracer {
     try {
-      return new Tracer({ ringBytes, maxSockets, onRecords, onError })
+      return new Tracer({ ...kernel, onRecords, onError })
     } catch (error) {
       const { code, message } = error as Error & { code?: string }
       const missing = code?.startsWith('ERR_BPF_') ? lackingForTracing() : []
@@ -122,8 +129,9 @@ export function createTracer({ ringBytes, maxSockets, onBatch, onRecord, onError
     const values = native.counters()
     const at = (index: number) => values[index] ?? 0
     const lost = new Map<string, number>()
+    // Ends are joined after the ring.
     for (const [name, kind] of Object.entries(Kind))
-      if (kind !== Kind.none && kind !== Kind.kinds) lost.set(name, at(Counter.lost + kind))
+      if (kind !== Kind.none && kind !== Kind.ends && kind !== Kind.kinds) lost.set(name, at(Counter.lost + kind))
     return {
       lost,
       deferred: at(Counter.deferred),

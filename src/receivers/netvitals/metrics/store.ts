@@ -173,7 +173,7 @@ export function createStore({
       rttRound++
     },
 
-    addRtt(link, seconds) {
+    addRtt(link, seconds, times = 1) {
       if (!(seconds >= 0 && seconds < Number.POSITIVE_INFINITY)) return refuse()
       const row = links.target[link]!
       const kind = kinds[rows.kind[row]!]!
@@ -190,7 +190,7 @@ export function createStore({
         values[sum] = 0
       }
       values[sum]! += seconds
-      values[count]!++
+      values[count]! += times
     },
 
     set(link, column, value) {

@@ -38,7 +38,8 @@ export interface Store {
   addActive(link: LinkRef, delta: number): void
   /** Begins a walk's round of rtt: the mean of what is added until the next call is what is exported. */
   resetRtt(): void
-  addRtt(link: LinkRef, seconds: number): void
+  /** `seconds`: of so many round trips (one when absent) together. */
+  addRtt(link: LinkRef, seconds: number, times?: number): void
   /** A gauge column. Left out (and counted) for a link without a row; non-finite values other than latency's NaN are refused and counted. */
   set(link: LinkRef, column: number, value: number): void
   /** The gauge has no value any more: no point, until it is set again. */

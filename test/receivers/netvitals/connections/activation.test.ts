@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { createActivation } from '../../../../src/receivers/netvitals/connections/activation.ts'
-import { createRecords, eachRecord } from '../../../../src/receivers/netvitals/kernel/decode.ts'
+import { createRecords, eachEnd, eachRecord } from '../../../../src/receivers/netvitals/kernel/decode.ts'
 import { Direction, Flag, Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
-import { bytesOf, type Conn, createRig, only, sum } from './rig.ts'
+import { bytesOf, type Conn, createRig, joinedOf, only, sum } from './rig.ts'
 
 const { listen, sample, end, synack, holder } = Kind
 const [SOCKET, INIT, SHOP, BAKERY, ORDINARY] = [50n, 51n, 1n, 2n, 60n]
@@ -54,8 +54,17 @@ function make(t: TestContext, { listeners = false } = {}) {
     ...{ kind, id, cgroup: SOCKET, direction: Direction.inbound, localPort: 80, bytesReceived: 10, ...more },
   })
 
+  /** As the receiver does it. */
+  function applyEnds(...ends: readonly Conn[]): boolean {
+    const joined = joinedOf(ends)
+    connections.beginBatch(rig.nowMs)
+    const isTogether = activation.takeEnds(joined)
+    if (!isTogether) eachEnd(joined, activation.take)
+    return isTogether
+  }
+
   return {
-    ...{ rig, apply, activation, asked, reports, listening, accepted },
+    ...{ rig, apply, applyEnds, activation, asked, reports, listening, accepted },
     held: (id: number, ...by: bigint[]) => void holders.set(id, by),
     failsWith(error: Error | undefined) {
       failure = error
@@ -120,6 +129,39 @@ describe('connections through a listener that a service manager made', () => {
     assert.equal(sum(totals, 'shop', 'active_connections', 'inbound'), 0)
     assert.equal(sum(totals, '1', 'active_connections', 'inbound'), 1)
     assert.equal(sum(await cycle(accepted(end, 1, { bytesReceived: 15 })), 'active_connections'), 0)
+  })
+
+  it('are counted together, where many ended, as soon as it is known whose they are', async (t) => {
+    const { apply, applyEnds, cycle, held, listening, accepted } = make(t)
+    held(LISTENER, SHOP)
+    apply(listening())
+    const ends = (first: number) => [0, 1, 2].map((n) => accepted(end, first + n))
+    // Nobody was asked yet: each waits by itself.
+    assert.equal(applyEnds(...ends(1)), false)
+    assert.deepEqual(connects(await cycle(listening())), { '1 successful_connects inbound 10.0.0.1:80': 3 })
+    assert.equal(applyEnds(...ends(11)), true)
+    const totals = await cycle(listening())
+    assert.deepEqual(connects(totals), { '1 successful_connects inbound 10.0.0.1:80': 6 })
+    assert.equal(sum(totals, '1', 'bytes_received'), 60)
+  })
+
+  it('are counted together, where many ended, for a maker who has kept the listener', async (t) => {
+    const { apply, applyEnds, cycle, held, listening, accepted } = make(t)
+    held(LISTENER, ORDINARY)
+    apply(listening(LISTENER, { cgroup: INIT }))
+    await cycle(listening(LISTENER, { cgroup: INIT }))
+    assert.equal(applyEnds(accepted(end, 1, { cgroup: INIT }), accepted(end, 2, { cgroup: INIT })), true)
+    const totals = await cycle(listening(LISTENER, { cgroup: INIT }))
+    assert.deepEqual(Object.values(connects(totals)), [2])
+  })
+
+  it('are each asked for where many ended and nobody holds the listener', async (t) => {
+    const { apply, applyEnds, cycle, held, listening, accepted } = make(t)
+    held(LISTENER, SOCKET, INIT)
+    apply(listening())
+    await cycle(listening())
+    assert.equal(applyEnds(accepted(end, 1), accepted(end, 2)), false)
+    assert.deepEqual(connects(await cycle(listening())), { 'shop successful_connects inbound 10.0.0.1:80': 2 })
   })
 
   it('are told at the end, when they can wait no more', async (t) => {

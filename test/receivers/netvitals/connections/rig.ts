@@ -2,8 +2,15 @@ import { createConnections } from '../../../../src/receivers/netvitals/connectio
 import { createLinks, type LinksOptions } from '../../../../src/receivers/netvitals/connections/links.ts'
 import { type ContainersOptions, createContainers } from '../../../../src/receivers/netvitals/containers/index.ts'
 import { createDestinations, type DestinationsOptions } from '../../../../src/receivers/netvitals/destinations/index.ts'
-import { createRecords, eachRecord } from '../../../../src/receivers/netvitals/kernel/decode.ts'
-import { ConnLayout, Direction, Flag, Kind } from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
+import { createRecords, eachRecord, type Records } from '../../../../src/receivers/netvitals/kernel/decode.ts'
+import {
+  ConnLayout,
+  Direction,
+  EndedLayout,
+  EndsLayout,
+  Flag,
+  Kind,
+} from '../../../../src/receivers/netvitals/kernel/layout.gen.ts'
 import { metrics } from '../../../../src/receivers/netvitals/metrics/metrics.gen.ts'
 import { createStore } from '../../../../src/receivers/netvitals/metrics/store.ts'
 
@@ -67,6 +74,37 @@ export function bytesOf(records: readonly Conn[]): Uint8Array {
   return bytes
 }
 
+/** One record of Kind.ends in a buffer of its own, as the reader of the ring joins these: they have a link in common. */
+export function joinedOf(ends: readonly Conn[]): Records {
+  const placeOf = (index: number) => ConnLayout.size + EndsLayout.size + index * EndedLayout.size
+  const bytes = new Uint8Array(placeOf(ends.length))
+  const view = new DataView(bytes.buffer)
+  const sum = (of: (end: Conn) => number | undefined) => ends.reduce((total, end) => total + (of(end) ?? 0), 0)
+  const joined = {
+    ...ends[0]!,
+    ...{ kind: Kind.ends, id: ConnLayout.size, state: CLOSE },
+    connectNs: sum((end) => end.connectNs),
+    bytesSent: sum((end) => end.bytesSent),
+    bytesReceived: sum((end) => end.bytesReceived),
+    segmentsSent: sum((end) => end.segmentsSent),
+    retransData: sum((end) => end.retransData),
+    retransHandshake: sum((end) => end.retransHandshake),
+  }
+  bytes.set(bytesOf([joined]))
+  const u32 = (at: number, value: number) => view.setUint32(ConnLayout.size + at, value, true)
+  u32(EndsLayout.kind, ends[0]!.kind)
+  u32(EndsLayout.count, ends.length)
+  view.setBigUint64(ConnLayout.size + EndsLayout.srttUs, BigInt(sum((end) => end.srttUs)), true)
+  u32(EndsLayout.withSrtt, ends.filter(({ srttUs = 0 }) => srttUs > 0).length)
+  u32(EndsLayout.first, placeOf(0))
+  u32(EndsLayout.last, placeOf(ends.length - 1))
+  for (const [index, end] of ends.entries()) {
+    view.setUint32(placeOf(index) + EndedLayout.next, index + 1 < ends.length ? placeOf(index + 1) : 0, true)
+    bytes.set(bytesOf([end]), placeOf(index) + EndedLayout.r)
+  }
+  return createRecords(bytes)
+}
+
 /** `<container> <metric, short> <distinguishing attributes>` -> value, for all sums and gauges of a cycle. */
 export type Totals = Map<string, number>
 
@@ -105,6 +143,13 @@ export function createRig({
     eachRecord(createRecords(bytes), bytes.length, (r, kind) => connections.apply(r, kind))
   }
 
+  /** Ends that have a link in common, as one record. */
+  function applyEnds(...ends: readonly Conn[]): boolean {
+    nowMs = Math.max(nowMs, Date.now())
+    connections.beginBatch(nowMs)
+    return connections.applyEnds(joinedOf(ends))
+  }
+
   /** A cycle: the walk's end, what is exported, what comes after. */
   async function cycle(endsLost = 0): Promise<Totals> {
     connections.endWalk(endsLost)
@@ -138,6 +183,7 @@ export function createRig({
 
   return {
     apply,
+    applyEnds,
     cycle,
     connections,
     links,

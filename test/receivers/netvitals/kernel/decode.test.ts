@@ -9,6 +9,8 @@ import {
   Cgroup,
   Conn,
   createRecords,
+  Ends,
+  eachEnd,
   eachRecord,
   type Records,
 } from '../../../../src/receivers/netvitals/kernel/decode.ts'
@@ -38,26 +40,30 @@ function decode(r: Records, kind: number): Decoded {
 describe('records that a C program wrote', { skip: compiler() ? false : 'needs a C compiler' }, () => {
   let bytes: Buffer
   let written: Decoded[]
+  let joined: { bytes: Buffer; written: Decoded[] }
 
   before(() => {
     const folder = mkdtempSync(join(tmpdir(), 'netvitals-records-'))
     try {
       const program = join(folder, 'records')
       execFileSync(compiler()!, ['-Wall', '-Werror', '-I', repository, '-o', program, source])
-      const { stdout, stderr, status } = spawnSync(program)
-      assert.equal(status, 0)
-      bytes = stdout
-      written = JSON.parse(stderr.toString())
+      const run = (...args: string[]) => {
+        const { stdout, stderr, status } = spawnSync(program, args)
+        assert.equal(status, 0)
+        return { bytes: stdout, written: JSON.parse(stderr.toString()) as Decoded[] }
+      }
+      joined = run('joined')
+      ;({ bytes, written } = run())
     } finally {
       rmSync(folder, { recursive: true })
     }
   })
 
   /** In a buffer of its own, the records `at` bytes from its beginning. */
-  function records(at = 0): Records {
-    const buffer = new ArrayBuffer(bytes.length + at)
+  function records(at = 0, content = bytes): Records {
+    const buffer = new ArrayBuffer(content.length + at)
     const view = new Uint8Array(buffer, at)
-    view.set(bytes)
+    view.set(content)
     return createRecords(view)
   }
 
@@ -90,10 +96,42 @@ describe('records that a C program wrote', { skip: compiler() ? false : 'needs a
     )
   })
 
+  it('that were joined are read together, and one by one in their order', () => {
+    const read: Decoded[] = []
+    const kinds: number[] = []
+    const all = records(4096, joined.bytes)
+    const count = eachRecord(all, ConnLayout.size * 3, (r, kind) => {
+      kinds.push(kind)
+      if (kind !== Kind.ends) return void read.push(decode(r, kind))
+      assert.deepEqual(
+        [Ends.kind(r), Ends.count(r), Ends.srttUs(r), Ends.withSrtt(r)],
+        [Kind.fail, 3, 2 ** 53 - 1, 0x7ffffff2],
+      )
+      eachEnd(r, (one, of) => read.push(decode(one, of)))
+    })
+    assert.deepEqual(kinds, [written[0]!.kind, Kind.ends, written[2]!.kind])
+    assert.equal(count, 5)
+    assert.deepEqual(read, joined.written)
+  })
+
+  it('stay where they are when one of the joined ones is not taken', () => {
+    const all = records(0, joined.bytes)
+    all.offset = ConnLayout.size
+    const refusal = new Error('not this one')
+    assert.throws(
+      () =>
+        eachEnd(all, () => {
+          throw refusal
+        }),
+      refusal,
+    )
+    assert.equal(all.offset, ConnLayout.size)
+  })
+
   it('cover every kind of record and both families', () => {
     const kinds = new Set(written.map(({ kind }) => kind))
     for (const [name, kind] of Object.entries(Kind))
-      assert.equal(kinds.has(kind), kind !== Kind.none && kind !== Kind.kinds, name)
+      assert.equal(kinds.has(kind), kind !== Kind.none && kind !== Kind.ends && kind !== Kind.kinds, name)
     assert.deepEqual(new Set(written.map(({ family }) => family)), new Set([4, 6, undefined]))
     const paths = written.flatMap(({ path }) => (path === undefined ? [] : [(path as string).length]))
     assert.deepEqual(paths, [0, 44, 26, 511])

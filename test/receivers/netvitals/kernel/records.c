@@ -1,5 +1,10 @@
-/* Writes records of bpf/events.h to stdout as the kernel side does, and what they hold to stderr as JSON. */
+/*
+ * Writes records of bpf/events.h to stdout as the kernel side does, and what they hold to stderr as JSON. With an argument
+ * it writes a buffer with joined ends instead, as the reader of the ring does: the first three records, one of them of
+ * joined ends, and behind these what it was made of.
+ */
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +27,8 @@ static void put_address(const char *name, const __u8 *address)
     fputs("]", stderr);
 }
 
-static void put_conn(const struct nv_conn *c)
+static void tell_conn(const struct nv_conn *c)
 {
-    fwrite(c, sizeof *c, 1, stdout);
     next();
     fprintf(stderr, "{\"kind\":%u,\"netns\":%u,\"id\":\"%" PRIu64 "\",\"cgroupId\":\"%" PRIu64 "\",", c->kind, c->netns,
             (uint64_t)c->id, (uint64_t)c->cgroup_id);
@@ -39,6 +43,12 @@ static void put_conn(const struct nv_conn *c)
     fputs(",", stderr);
     put_address("remote", c->remote);
     fputs("}", stderr);
+}
+
+static void put_conn(const struct nv_conn *c)
+{
+    fwrite(c, sizeof *c, 1, stdout);
+    tell_conn(c);
 }
 
 static void put_cgroup(__u32 kind, __u64 id, const char *path)
@@ -74,8 +84,52 @@ static struct nv_conn distinct(unsigned seed)
     return c;
 }
 
-int main(void)
+/* The three that were joined lie in another order than they came in. */
+static void put_joined(void)
 {
+    struct {
+        struct nv_conn records[3];
+        struct nv_ended third;
+        struct nv_ends ends;
+        struct nv_ended first, second;
+    } buffer;
+    memset(&buffer, 0xee, sizeof buffer);
+    for (unsigned i = 0; i < 3; i++)
+        buffer.records[i] = distinct(i);
+    buffer.records[1].kind = NV_ENDS;
+    buffer.records[1].id = offsetof(__typeof__(buffer), ends);
+    buffer.first.r = distinct(7);
+    buffer.second.r = distinct(8);
+    buffer.third.r = distinct(9);
+    buffer.first.next = offsetof(__typeof__(buffer), second);
+    buffer.second.next = offsetof(__typeof__(buffer), third);
+    buffer.third.next = 0;
+    buffer.first.r.kind = buffer.second.r.kind = buffer.third.r.kind = NV_FAIL;
+    struct nv_ends ends = {
+        .kind = NV_FAIL,
+        .count = 3,
+        .srtt_us = (1ull << 53) - 1,
+        .with_srtt = 0x7ffffff2,
+        .first = offsetof(__typeof__(buffer), first),
+        .last = offsetof(__typeof__(buffer), third),
+    };
+    buffer.ends = ends;
+    fwrite(&buffer, sizeof buffer, 1, stdout);
+    tell_conn(&buffer.records[0]);
+    tell_conn(&buffer.first.r);
+    tell_conn(&buffer.second.r);
+    tell_conn(&buffer.third.r);
+    tell_conn(&buffer.records[2]);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1) {
+        put_joined();
+        fputs("]\n", stderr);
+        return 0;
+    }
     for (unsigned seed = 0; seed < 14; seed++) {
         struct nv_conn c = distinct(seed);
         put_conn(&c);

@@ -56,7 +56,7 @@ describe('the addon', () => {
     assert.throws(() => loadAddon(), {
       code: 'NETVITALS_ADDON_LAYOUT',
       message:
-        'the native addon does not fit this source: record sizes conn 112, conntrackRequest 52, conntrackAnswer 28, probeRequest 36 expected, conn 104, conntrackRequest none, conntrackAnswer none, probeRequest none found; run: npm run setup',
+        'the native addon does not fit this source: record sizes conn 112, ends 32, ended 120, conntrackRequest 52, conntrackAnswer 28, probeRequest 36 expected, conn 104, ends none, ended none, conntrackRequest none, conntrackAnswer none, probeRequest none found; run: npm run setup',
     })
   })
 })
