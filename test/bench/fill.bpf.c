@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Fills the tracer's ring with synthetic retransmits and ends, as fast as the kernel can.
+// Fills the tracer's ring with synthetic ends and retransmits, as fast as the kernel can.
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
@@ -19,6 +19,7 @@ struct fill {
     __u64 first;
     __u64 destinations;
     __u64 cgroups;
+    __u64 retransmits; // of each connection: none or one
     __u64 filled; // out: connections that fitted
 };
 
@@ -29,7 +30,7 @@ static struct nv_conn *record(__u32 kind, __u64 n, const struct fill *f)
     __builtin_memset(r, 0, sizeof(*r));
     r->kind = kind;
     r->netns = 1;
-    r->id = (1ull << 50) + n; // above the ids of this host's CPUs
+    r->id = (f->retransmits ? 1ull << 50 : 1ull << 51) + n; // above the ids of this host's CPUs
     r->cgroup_id = cgroup_ids[n / f->destinations % f->cgroups & (MAX_CGROUPS - 1)];
     r->connect_ns = 1000000;
     r->direction = NV_OUTBOUND;
@@ -57,14 +58,14 @@ static struct nv_conn *record(__u32 kind, __u64 n, const struct fill *f)
 static long one(__u32 i, void *context)
 {
     struct fill *f = context;
-    struct nv_conn *first = record(NV_RETRANS, f->first + i, f);
-    if (!first) return 1;
+    struct nv_conn *first = 0;
+    if (f->retransmits && !(first = record(NV_RETRANS, f->first + i, f))) return 1;
     struct nv_conn *end = record(NV_END, f->first + i, f);
     if (!end) {
-        bpf_ringbuf_discard(first, BPF_RB_NO_WAKEUP);
+        if (first) bpf_ringbuf_discard(first, BPF_RB_NO_WAKEUP);
         return 1;
     }
-    bpf_ringbuf_submit(first, BPF_RB_NO_WAKEUP);
+    if (first) bpf_ringbuf_submit(first, BPF_RB_NO_WAKEUP);
     bpf_ringbuf_submit(end, BPF_RB_NO_WAKEUP);
     f->filled++;
     return 0;

@@ -24,7 +24,15 @@ export async function fillSeries({ pid }: Running): Promise<{ remove(): void }> 
       return String(statSync(folder, { bigint: true }).ino)
     })
     const connections = String(CONTAINERS * DESTINATIONS)
-    await runJson(buildProgram('fill'), buildObject('fill'), ringId(pid), connections, String(DESTINATIONS), ...ids)
+    await runJson(
+      buildProgram('fill'),
+      buildObject('fill'),
+      ringId(pid),
+      connections,
+      String(DESTINATIONS),
+      'retransmits',
+      ...ids,
+    )
     return { remove }
   } catch (error) {
     remove()
