@@ -72,7 +72,8 @@ async function connect(watched: Watch, echo: Echo, map: string) {
   let seen: Seen | undefined
   await eventually(async () => {
     seen = (await walk(watched, echo.port)).find(sent)
-    return seen !== undefined
+    // With something unread it would end by a RST, without the FIN that an end which nobody saw is taken to have had.
+    return seen !== undefined && socket.bytesRead === SIZE
   })
   return { socket, id: seen!.id, entry: entryOf(map, seen!.id)! }
 }
