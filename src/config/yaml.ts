@@ -52,7 +52,7 @@ function compose(text: string, prepare: (parser: Parser) => void = () => {}) {
   const lines = new LineCounter()
   const parser = new Parser(lines.addNewLine)
   prepare(parser)
-  const tokens = [...parser.parse(text)]
+  const tokens = toFirstError(parser.parse(text))
   refuseDepth(tokens, lines)
   const composer = new Composer({
     version: '1.2',
@@ -70,6 +70,23 @@ function compose(text: string, prepare: (parser: Parser) => void = () => {}) {
   if (broken === undefined) return { document, lines }
   const line = lines.linePos(broken.pos[0]).line
   return { document, lines, error: new YamlError(`yaml: line ${line}: ${broken.message.split('\n')[0]}`) }
+}
+
+/**
+ * The first document, and the first error if there is one: it alone is told. What is no YAML at all has thousands, each
+ * with a stack trace.
+ */
+function toFirstError(parsed: Iterable<CST.Token>): CST.Token[] {
+  const tokens: CST.Token[] = []
+  let hasDocument = false
+  let hasError = false
+  for (const token of parsed) {
+    if (token.type !== 'error' || !hasError) tokens.push(token)
+    hasDocument ||= token.type === 'document'
+    hasError ||= token.type === 'error'
+    if (hasDocument && hasError) break
+  }
+  return tokens
 }
 
 /** The parser keeps every token, the lexer none: count before anything is kept. */

@@ -72,6 +72,20 @@ describe('YAML', () => {
     )
   })
 
+  it('tells the first of thousands of errors, wherever it stands', () => {
+    const brackets = '}\n'.repeat(20_000)
+    for (const [text, line] of [
+      [brackets, 1],
+      [`a: 1\n\n${brackets}`, 3],
+      [`a: [\nb: 2\n${brackets}`, 2],
+      [`a: 1\n---\n${brackets}`, 3],
+    ] as const)
+      assert.throws(
+        () => parseYaml(text),
+        (error: Error) => error instanceof YamlError && error.message.startsWith(`yaml: line ${line}: `),
+      )
+  })
+
   it('refuses a document that is nested too deep, without overflowing the stack', () => {
     const depth = 50_000
     const begin = performance.now()
