@@ -16,14 +16,14 @@
 
 enum nv_kind {
     NV_NONE = 0,
-    NV_END = 1,          /* struct nv_conn: the socket reached CLOSE */
-    NV_FAIL = 2,         /* struct nv_conn: an outbound attempt ended unestablished */
-    NV_RETRANS = 3,      /* struct nv_conn: its retransmit totals rose (coalesced) */
-    NV_SAMPLE = 4,       /* struct nv_conn: a live connection or attempt, from the interval's walk */
-    NV_LISTEN = 5,       /* struct nv_conn: a socket began to listen; ended by NV_END */
-    NV_SYNACK = 6,       /* struct nv_conn: SYN-ACKs retransmitted for one listener and peer */
-    NV_HOLDER = 7,       /* struct nv_conn, of its last event: a process holds it, whose cgroup is cgroup_id */
-    NV_ENDS = 8,         /* struct nv_conn with struct nv_ends: made of NV_END or NV_FAIL by who reads the ring */
+    NV_END = 1,           /* struct nv_conn: the socket reached CLOSE */
+    NV_FAIL = 2,          /* struct nv_conn: an outbound attempt ended unestablished */
+    NV_RETRANS = 3,       /* struct nv_conn: its retransmit totals rose (coalesced) */
+    NV_SAMPLE = 4,        /* struct nv_conn: a live connection or attempt, from the interval's walk */
+    NV_LISTEN = 5,        /* struct nv_conn: a socket began to listen; ended by NV_END */
+    NV_SYNACK = 6,        /* struct nv_conn: SYN-ACKs retransmitted for one listener and peer */
+    NV_HOLDER = 7,        /* struct nv_conn, of its last event: a process holds it, whose cgroup is cgroup_id */
+    NV_ENDS = 8,          /* struct nv_conn with struct nv_ends: made of NV_END or NV_FAIL by who reads the ring */
     NV_CGROUP_MKDIR = 9,  /* struct nv_cgroup */
     NV_CGROUP_RMDIR = 10, /* struct nv_cgroup */
     NV_KINDS = 11,

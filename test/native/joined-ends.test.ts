@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmdirSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { release } from 'node:os'
 import { join } from 'node:path'
@@ -20,6 +20,7 @@ import {
 } from '../../src/receivers/netvitals/kernel/decode.ts'
 import { ConnLayout, Direction, Flag, Kind } from '../../src/receivers/netvitals/kernel/layout.gen.ts'
 import { loadAddon } from '../../src/receivers/netvitals/kernel/tracer.ts'
+import { ringId } from '../bench/processes.ts'
 import { bytesOf, type Conn as Told } from '../receivers/netvitals/connections/rig.ts'
 import { build, buildObject, repository } from './programs.ts'
 import { nameOf, options, orderFaults, summary, unavailable, watch } from './tracing.ts'
@@ -66,7 +67,7 @@ function createScene(t: TestContext) {
   )
   t.after(() => tracer.close())
   const program = build('inject', 'inject', [`-I${repository}`, '-lbpf', '-lelf', '-lz'])
-  const command = [program, buildObject('inject'), ringId()] as const
+  const command = [program, buildObject('inject'), ringId(process.pid)] as const
 
   /** Into the ring, where they are found when something else wakes the reader, or in a while. */
   async function put(records: readonly Told[]): Promise<void> {
@@ -89,16 +90,6 @@ function createScene(t: TestContext) {
       return batches.filter((batch) => batch.length > 0)
     },
   }
-}
-
-function ringId(): string {
-  for (const fd of readdirSync('/proc/self/fdinfo')) {
-    try {
-      const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')
-      if (/^map_type:\s*27$/m.test(info)) return /^map_id:\s*(\d+)$/m.exec(info)![1]!
-    } catch {} // the descriptor of this very listing
-  }
-  throw new Error('no ring buffer is open')
 }
 
 function read(r: Records): Joined {

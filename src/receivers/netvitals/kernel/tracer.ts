@@ -27,7 +27,10 @@ export interface TracerOptions {
   readonly joinEnds?: boolean
   /** Called before the records of each batch. */
   readonly onBatch?: () => void
-  /** Called for each record, in the kernel's order; `records` is only valid during the call. */
+  /**
+   * Called for each record, in the kernel's order (joined ends come with the first of them); `records` is only valid
+   * during the call.
+   */
   readonly onRecord: (records: Records, kind: number) => void
   readonly onError: (error: Error) => void
 }
