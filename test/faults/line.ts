@@ -14,7 +14,7 @@ export interface Line {
   stop(): Promise<void>
 }
 
-/** What a packet was to wait and what it waited, microseconds. */
+/** What a packet was to wait, and what it had waited just before it was let go: microseconds. */
 export interface HeldPacket {
   readonly length: number
   readonly meantUs: number

@@ -77,9 +77,10 @@ describe('the time that a prober measures', { skip: labUnavailable() ?? false },
       .filter(({ length }) => length === LENGTH + 20 || length === LENGTH + 40)
       .map(({ heldUs }) => heldUs / 1_000)
     assert.equal(heldMs.length, seenMs.length)
-    // What held it looks at the clock when it has let it go.
+    // What held it looks at the clock once it has it, and before it lets it go: no less can be right. Clocks may differ
+    // by their slew.
     for (const [index, seen] of seenMs.entries())
-      assert.ok(seen >= 47 && seen >= heldMs[index]! - 1, `${seen} ms, held for ${heldMs[index]} ms`)
+      assert.ok(seen >= 47 && seen >= heldMs[index]! - 0.1, `${seen} ms, held for ${heldMs[index]} ms`)
     // The way there and back, and waking whoever held it: the best of ten does not wait for a processor.
     const rest = seenMs.map((seen, index) => seen - heldMs[index]!)
     assert.ok(Math.min(...rest) < 1, `${rest.join(', ')} ms beyond what the line held`)

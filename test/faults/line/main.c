@@ -130,11 +130,13 @@ static void let_go(uint64_t until_ns)
 {
     while (held > 0 && heap[0].due_ns <= until_ns) {
         struct held packet = take();
+        /* Before, not after: the packet goes all its way during the verdict, and this process may then wait its turn. */
+        uint64_t now = now_ns();
         queue_verdict(packet.id, NF_ACCEPT, NULL, 0);
         if (log_file)
             fprintf(log_file, "%u %llu %llu\n", packet.length,
                     (unsigned long long)(packet.due_ns - packet.arrived_ns) / 1000,
-                    (unsigned long long)(now_ns() - packet.arrived_ns) / 1000);
+                    (unsigned long long)(now - packet.arrived_ns) / 1000);
     }
 }
 
