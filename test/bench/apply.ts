@@ -1,12 +1,11 @@
 /** What it costs to apply a record to its row: all metrics of that destination together. No kernel is needed. */
 import { createRecords, eachRecord, type Records } from '../../src/receivers/netvitals/kernel/decode.ts'
 import { ConnLayout, Direction, Flag, Kind } from '../../src/receivers/netvitals/kernel/layout.gen.ts'
+import { ofAllRounds, roundsOnWholeCore } from './core.ts'
 import { mainThreadCpuSeconds } from './processes.ts'
 import { atMost, type BenchRow, median } from './row.ts'
 import { createStages } from './stages.ts'
 
-const ROUNDS = 7
-const WARM_UP_ROUNDS = 3
 const DESTINATIONS = 900
 const LIVE = 50_000
 const MAX_NS = 200
@@ -56,24 +55,21 @@ export async function bench(): Promise<BenchRow[]> {
     }
     return ((mainThreadCpuSeconds() - before) / count) * 1e9
   }
-  const short: number[] = []
-  for (let round = 0; round < ROUNDS + WARM_UP_ROUNDS; round++) {
-    const ns = nsEach(churn, 100)
-    if (round >= WARM_UP_ROUNDS) short.push(ns)
-  }
+  const short = await roundsOnWholeCore(() => nsEach(churn, 100))
   nsEach(openings, 1)
-  const walks: number[] = []
-  for (let round = 0; round < ROUNDS + WARM_UP_ROUNDS; round++) {
+  const walks = await roundsOnWholeCore(() => {
     const ns = nsEach(samples, 5)
     connections.endWalk(0)
     connections.endCycle()
-    if (round >= WARM_UP_ROUNDS) walks.push(ns)
-  }
+    return ns
+  })
   if (connections.stats().tracked !== LIVE || store.stats().links !== DESTINATIONS)
     throw new Error(`the records did not arrive: ${JSON.stringify([connections.stats(), store.stats()])}`)
   return [
-    atMost('apply: CPU to apply a record of a short connection', median(short), 'ns', MAX_NS),
-    atMost(`apply: CPU to apply a walk's record, ${LIVE} live connections`, median(walks), 'ns', MAX_NS),
+    atMost('apply: CPU to apply a record of a short connection', median(short.counted), 'ns', MAX_NS),
+    ofAllRounds('apply: of a short connection', short, 'ns'),
+    atMost(`apply: CPU to apply a walk's record, ${LIVE} live connections`, median(walks.counted), 'ns', MAX_NS),
+    ofAllRounds("apply: a walk's", walks, 'ns'),
   ]
 }
 
