@@ -11,6 +11,11 @@ export interface Estate {
   readonly snapshot: SnapshotState | undefined
   readonly connections: Pick<Connections, 'totalsOf'>
   /**
+   * With the tracer's passing: when the last points end, milliseconds since the epoch. What passes on begins no earlier,
+   * or a series would begin anew before its own last point.
+   */
+  end(): number
+  /**
    * After the cycle under way: calls `take`, which must pass the tracer on or close it as the last it does; then
    * delivers what was counted until then. From then on this receiver is stopped. Rejects with what `take` throws; then
    * it goes on.
@@ -21,13 +26,20 @@ export interface Estate {
 export interface EstateOptions extends Pick<Estate, 'tracer' | 'snapshot' | 'connections'> {
   readonly cycles: Cycles
   readonly walk: (tracer: Tracer) => Promise<unknown>
-  /** The tracer is another's: all else stops, and what was counted is delivered. */
-  readonly leave: () => Promise<void>
+  /** The end time of points that are told now. */
+  readonly endOf: () => number
+  /** The tracer is another's: all else stops, and what was counted is delivered, with this end time. */
+  readonly leave: (endMs: number) => Promise<void>
 }
 
-export function createEstate({ cycles, walk, leave, ...held }: EstateOptions): Estate {
+export function createEstate({ cycles, walk, endOf, leave, ...held }: EstateOptions): Estate {
+  let endMs: number | undefined
   return {
     ...held,
+    end() {
+      endMs = endOf()
+      return endMs
+    },
     async yieldTo(take) {
       let failure: unknown
       await cycles.inTurn(async () => {
@@ -39,7 +51,7 @@ export function createEstate({ cycles, walk, leave, ...held }: EstateOptions): E
           failure = error
           return
         }
-        await leave()
+        await leave(endMs ?? endOf())
       })
       if (failure !== undefined) throw failure
     },
@@ -56,6 +68,8 @@ export interface Heir {
   readonly walk: (tracer: Tracer) => Promise<unknown>
   /** The tracer is the heir's from here on. */
   readonly own: (tracer: SharedTracer, state?: SnapshotState) => SharedTracer
+  /** Its series begin then: before the first record. */
+  readonly beginAt: (ms: number) => void
   /** With a tracer that has seen nothing yet. */
   readonly begin: (tracer: SharedTracer) => Promise<void>
 }
@@ -68,12 +82,13 @@ export async function takeOver(estate: Estate, heir: Heir): Promise<void> {
 
 /** The programs stay attached: not a record falls between. */
 async function inherit({ tracer, ...inherited }: Estate, heir: Heir): Promise<void> {
-  const { user, containers, connections, cycles, walk, own } = heir
+  const { user, containers, connections, cycles, walk, own, beginAt } = heir
   const unlisten = tracer.listen(user.onRecord)
   try {
     await containers.start()
     await inherited.yieldTo(() => {
       connections.inherit(inherited.connections)
+      beginAt(inherited.end())
       tracer.pass(user)
       own(tracer, inherited.snapshot)
     })
@@ -89,9 +104,10 @@ async function inherit({ tracer, ...inherited }: Estate, heir: Heir): Promise<vo
   cycles.schedule()
 }
 
-async function attachAnew({ tracer: attached, yieldTo }: Estate, { kernel, user, own, begin }: Heir): Promise<void> {
+async function attachAnew({ tracer: attached, ...rest }: Estate, heir: Heir): Promise<void> {
+  const { kernel, user, own, begin, beginAt } = heir
   let fresh: SharedTracer | undefined
-  await yieldTo(async () => {
+  await rest.yieldTo(async () => {
     // While both are attached each event is in both rings: those of the old one count, until it is closed.
     fresh = createSharedTracer(kernel, { ...user, onRecord() {} })
     try {
@@ -100,6 +116,7 @@ async function attachAnew({ tracer: attached, yieldTo }: Estate, { kernel, user,
       fresh.close()
       throw error
     }
+    beginAt(rest.end())
     own(fresh).pass(user)
     attached.close()
   })

@@ -198,14 +198,13 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
   }
 
   /** Another has the tracer. */
-  async function leave(): Promise<void> {
-    const nowMs = Date.now()
+  async function leave(endMs: number): Promise<void> {
     stopped = true
     cycles.stop()
     tracer = undefined
     activation.close()
     endParts()
-    await deliver(nowMs, true)
+    await deliver(endMs, true)
     await containers.stop()
   }
 
@@ -219,7 +218,8 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
     collect: () => cycles.collect(),
     estate() {
       if (stopped || tracer === undefined) return undefined
-      return createEstate({ tracer, connections, snapshot: snapshot?.state(), cycles, walk, leave })
+      const endOf = () => store.endOf(Date.now())
+      return createEstate({ tracer, connections, snapshot: snapshot?.state(), cycles, walk, endOf, leave })
     },
     async start(theHost) {
       host = theHost
@@ -230,7 +230,8 @@ export function createReceiver(settings: Settings, config: Config, next: Consume
       if (estate === undefined) return false
       host = theHost
       if (!(await parts.start())) return false
-      await takeOver(estate, { kernel, user, containers, connections, cycles, walk, own, begin })
+      const { beginAt } = store
+      await takeOver(estate, { kernel, user, containers, connections, cycles, walk, own, beginAt, begin })
       return true
     },
     async stop() {

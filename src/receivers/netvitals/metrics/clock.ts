@@ -16,6 +16,8 @@ export interface Clock {
   see(nowMs: number): number
   /** A time later than every one given before, without waiting for it. */
   next(): number
+  /** When a cycle that begins at `nowMs` ends. */
+  endOf(nowMs: number): number
   beginCycle(nowMs: number): Cycle
   /** End of the cycle before this one; before the first, the earliest time seen. */
   readonly previousEndMs: number
@@ -32,6 +34,7 @@ export function createClock(): Clock {
   let previousEnd = Number.NEGATIVE_INFINITY
   let end = Number.NEGATIVE_INFINITY
   let cycles = 0
+  const endOf = (nowMs: number) => (nowMs > last ? nowMs : last + 1)
   return {
     see(nowMs) {
       if (nowMs > last) last = nowMs
@@ -42,12 +45,13 @@ export function createClock(): Clock {
       last++
       return last
     },
+    endOf,
     beginCycle(nowMs) {
       if (end === Number.NEGATIVE_INFINITY) end = last = nowMs - 1
       previousEnd = end
       cycles++
       const restartMs = last - nowMs > TOLERATED_STEP_MS ? nowMs : undefined
-      end = last = nowMs > last ? nowMs : last + 1
+      end = last = endOf(nowMs)
       return { endMs: end, restartMs }
     },
     get previousEndMs() {

@@ -212,6 +212,9 @@ export function createStore({
       return cycle
     },
 
+    endOf: clock.endOf,
+    beginAt: see,
+
     stats: () => ({
       containers: containers.size - 2,
       links: placement.rowCount,

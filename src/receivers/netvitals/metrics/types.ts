@@ -50,6 +50,10 @@ export interface Store {
    * Evicts what idled past the TTL and containers past their linger. Never waits for I/O. `last`: nothing is held back.
    */
   collect(nowMs: number, last?: boolean): Promise<ResourceMetrics[]>
+  /** The end time that a `collect` at `nowMs` gives its points: later than every time before. Milliseconds since the epoch. */
+  endOf(nowMs: number): number
+  /** Nothing of it begins before this, milliseconds since the epoch: it goes on where another ended. Before all else. */
+  beginAt(ms: number): void
   stats(): StoreStats
 }
 
