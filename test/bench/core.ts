@@ -54,7 +54,7 @@ export async function roundsOnWholeCore<T>(run: () => T | Promise<T>): Promise<R
 }
 
 /** The median of all rounds, the shared core's too. */
-export function ofAllRounds(name: string, { all, whole }: Rounds<number>, unit: string): BenchRow {
+export function ofAllRounds(name: string, { all, whole }: Omit<Rounds<number>, 'counted'>, unit: string): BenchRow {
   return information(`${name}: all ${all.length} rounds, ${whole} of them on a whole core`, median(all), unit)
 }
 

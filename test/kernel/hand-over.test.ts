@@ -1,32 +1,20 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { HrTime } from '@opentelemetry/api'
-import type { DataPoint } from '@opentelemetry/sdk-metrics'
 import type { Batch } from '../../src/component/types.ts'
 import { agentUnavailable, startAgent } from './agent.ts'
 import { createLab, labUnavailable } from './lab.ts'
+import { type Point, pointsOf } from './points.ts'
 import { startProgram } from './programs.ts'
 
 const CONNECTIONS = 20
 
-interface Span {
-  readonly startMs: number
-  readonly endMs: number
-  readonly value: number
+function connectsOf(batch: Batch, containerId: string): Point {
+  const metric = 'container.net.tcp.successful_connects'
+  const points = [...pointsOf(batch, { metric, resource: { 'container.id': containerId } })]
+  assert.equal(points.length, 1)
+  return points[0]!
 }
-
-function connectsOf(batch: Batch, containerId: string): Span {
-  const [point, ...more] = batch
-    .filter(({ resource }) => resource.attributes['container.id'] === containerId)
-    .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics))
-    .filter(({ descriptor }) => descriptor.name === 'container.net.tcp.successful_connects')
-    .flatMap(({ dataPoints }) => dataPoints as DataPoint<number>[])
-  assert.ok(point && more.length === 0, `${more.length + (point ? 1 : 0)} points`)
-  return { startMs: msOf(point.startTime), endMs: msOf(point.endTime), value: point.value }
-}
-
-const msOf = ([seconds, nanos]: HrTime) => seconds * 1_000 + nanos / 1e6
 
 /** Nothing tells two moments apart: what is right then is so within a millisecond, however fast the machine. */
 function stopClock(t: TestContext) {

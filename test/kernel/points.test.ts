@@ -23,13 +23,19 @@ test('a predicate sees the value, also the one that is not there', () => {
   assert.ok(!matches({ port: 1 }, { kind: 'x' }))
 })
 
-test('a point comes with the attributes of its resource', () => {
+test('a point comes with the attributes of its resource, and its times', () => {
   const [first] = [...pointsOf(batch, { metric: 'sent' })]
-  assert.deepEqual(first, { resource: { 'container.id': 'a' }, attributes: {}, value: 100 })
+  assert.deepEqual(first, {
+    resource: { 'container.id': 'a' },
+    attributes: {},
+    value: 100,
+    startMs: 7_250,
+    endMs: 8_500,
+  })
 })
 
 function point(attributes: Attributes, value: number) {
-  return { attributes, value }
+  return { attributes, value, startTime: [7, 250_000_000], endTime: [8, 500_000_000] }
 }
 
 function resource(attributes: Attributes, metrics: Readonly<Record<string, unknown[]>>) {

@@ -1,5 +1,6 @@
 import type { Attributes, AttributeValue } from '@opentelemetry/api'
 import type { Batch } from '../../src/component/types.ts'
+import { toMs } from '../../src/links/series.ts'
 
 type Wanted = string | number | boolean | ((value: AttributeValue | undefined) => boolean)
 
@@ -16,6 +17,9 @@ export interface Point {
   readonly resource: Attributes
   readonly attributes: Attributes
   readonly value: number
+  /** Milliseconds since the epoch. */
+  readonly startMs: number
+  readonly endMs: number
 }
 
 export function matches(attributes: Attributes, match: Match = {}): boolean {
@@ -31,8 +35,11 @@ export function* pointsOf(batch: Batch, { metric, resource, point }: Filter): Ge
     for (const { metrics } of scopeMetrics)
       for (const { descriptor, dataPoints } of metrics) {
         if (descriptor.name !== metric) continue
-        for (const { attributes, value } of dataPoints)
-          if (matches(attributes, point)) yield { resource: of.attributes, attributes, value: value as number }
+        for (const { attributes, value, startTime, endTime } of dataPoints) {
+          if (!matches(attributes, point)) continue
+          const times = { startMs: toMs(startTime), endMs: toMs(endTime) }
+          yield { resource: of.attributes, attributes, value: value as number, ...times }
+        }
       }
   }
 }

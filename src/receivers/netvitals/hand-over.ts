@@ -10,48 +10,42 @@ export interface Estate {
   readonly tracer: SharedTracer
   readonly snapshot: SnapshotState | undefined
   readonly connections: Pick<Connections, 'totalsOf'>
-  /**
-   * With the tracer's passing: when the last points end, milliseconds since the epoch. What passes on begins no earlier,
-   * or a series would begin anew before its own last point.
-   */
-  end(): number
+  /** The end time of points that are told now, milliseconds since the epoch. */
+  endOf(): number
   /**
    * After the cycle under way: calls `take`, which must pass the tracer on or close it as the last it does; then
    * delivers what was counted until then. From then on this receiver is stopped. Rejects with what `take` throws; then
    * it goes on.
+   *
+   * `take` gives what `endOf` was when it passed the tracer: the last points end then, and what passes on begins no
+   * earlier, or a series would begin anew before its own last point.
    */
-  yieldTo(take: () => void | Promise<void>): Promise<void>
+  yieldTo(take: () => number | Promise<number>): Promise<void>
 }
 
-export interface EstateOptions extends Pick<Estate, 'tracer' | 'snapshot' | 'connections'> {
+export interface EstateOptions extends Pick<Estate, 'tracer' | 'snapshot' | 'connections' | 'endOf'> {
   readonly cycles: Cycles
   readonly walk: (tracer: Tracer) => Promise<unknown>
-  /** The end time of points that are told now. */
-  readonly endOf: () => number
   /** The tracer is another's: all else stops, and what was counted is delivered, with this end time. */
   readonly leave: (endMs: number) => Promise<void>
 }
 
-export function createEstate({ cycles, walk, endOf, leave, ...held }: EstateOptions): Estate {
-  let endMs: number | undefined
+export function createEstate({ cycles, walk, leave, ...held }: EstateOptions): Estate {
   return {
     ...held,
-    end() {
-      endMs = endOf()
-      return endMs
-    },
     async yieldTo(take) {
       let failure: unknown
       await cycles.inTurn(async () => {
         // What live connections did until now is told here. If it fails it is told there.
         await walk(held.tracer).catch(() => {})
+        let endMs: number
         try {
-          await take()
+          endMs = await take()
         } catch (error) {
           failure = error
           return
         }
-        await leave(endMs ?? endOf())
+        await leave(endMs)
       })
       if (failure !== undefined) throw failure
     },
@@ -88,9 +82,11 @@ async function inherit({ tracer, ...inherited }: Estate, heir: Heir): Promise<vo
     await containers.start()
     await inherited.yieldTo(() => {
       connections.inherit(inherited.connections)
-      beginAt(inherited.end())
+      const endMs = inherited.endOf()
+      beginAt(endMs)
       tracer.pass(user)
       own(tracer, inherited.snapshot)
+      return endMs
     })
   } catch (error) {
     unlisten()
@@ -116,9 +112,11 @@ async function attachAnew({ tracer: attached, ...rest }: Estate, heir: Heir): Pr
       fresh.close()
       throw error
     }
-    beginAt(rest.end())
+    const endMs = rest.endOf()
+    beginAt(endMs)
     own(fresh).pass(user)
     attached.close()
+    return endMs
   })
   await begin(fresh!)
 }
